@@ -1,0 +1,42 @@
+"""Who is calling, and whether they may."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from ..core.database.session import Database
+from ..core.errors import ErrorCode, TradingException
+from ..trading.accounts import Account, Scope, find_api_key
+
+_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`")
+
+
+async def get_caller(
+    request: Request,
+    needed: SecurityScopes,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Account:
+    """The account of the request's API key. 401 without a known key, 403 without the scope."""
+    database: Database = request.app.state.database
+    # A session of its own: the handler's begins with the handler's first statement.
+    async with database.sessions() as session:
+        key = await find_api_key(session, credentials.credentials) if credentials else None
+    if key is None:
+        raise TradingException(
+            ErrorCode.UNAUTHENTICATED,
+            "Send a valid API key as `Authorization: Bearer <key>`",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    missing = sorted(set(needed.scopes) - set(key.scopes))
+    if missing:
+        raise TradingException(
+            ErrorCode.FORBIDDEN,
+            f"This API key lacks the scope {', '.join(missing)}",
+            {"missing_scopes": missing},
+        )
+    return key.account
+
+
+ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
+TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]

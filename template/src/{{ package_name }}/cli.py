@@ -1,0 +1,144 @@
+"""The command line: dev · serve · migrate · check-config · seed-demo · keys."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from . import project
+from .core.config import ConfigurationError, Settings, get_settings
+from .core.config.report import effective_values, env_example
+from .core.database.migrations import migrate as run_migrations
+from .core.database.session import Database
+from .core.database.transactions import transactional
+from .core.devservers import DevServerError
+from .core.errors import TradingException
+from .dev import run_dev
+from .server import Interruptible, ServerError, check_port, run_server
+from .settings import Settings as ServiceSettings
+from .trading.accounts import Scope, create_api_key, get_account
+from .trading.demo import ACCOUNT
+from .trading.demo import seed_demo as seed
+
+EX_CONFIG = 78  # of sysexits.h: something was found in an unconfigured or misconfigured state
+
+cli = typer.Typer(no_args_is_help=True, add_completion=False, help=project.DESCRIPTION)
+keys = typer.Typer(no_args_is_help=True, help="API keys.")
+cli.add_typer(keys, name="keys")
+
+ResultT = TypeVar("ResultT")
+
+
+@cli.command()
+def dev(
+    port: Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)] = None,
+) -> None:
+    """Run everything on this machine: PostgreSQL, Redis, migrations, a paper account, the API."""
+    _settings()
+    _or_fail(lambda: run_dev(port))
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of HTTP_HOST.")] = None,
+    port: Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)] = None,
+) -> None:
+    """Run the API on the PostgreSQL and Redis that the settings name."""
+    http = _settings().http
+    host, port = host or http.host, port or http.port
+    _or_fail(lambda: check_port(host, port))
+    with Interruptible():
+        run_server(host, port)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    settings = _settings()
+    _or_fail(lambda: run_migrations(settings))
+    typer.echo("The database is up to date.")
+
+
+@cli.command()
+def check_config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    example: Annotated[
+        bool, typer.Option("--env-example", help="Print .env.example: every setting explained.")
+    ] = False,
+) -> None:
+    """Print the settings in effect, secrets masked; or what is wrong with them."""
+    if example:
+        typer.echo(env_example(ServiceSettings), nl=False)
+        return
+    values = effective_values(_settings())
+    if as_json:
+        typer.echo(json.dumps(values, indent=2))
+    else:
+        width = max(map(len, values))
+        for name, value in values.items():
+            typer.echo(f"{name:<{width}}  {'' if value is None else value}".rstrip())
+
+
+@cli.command()
+def seed_demo() -> None:
+    """Create the paper account `demo` and its instruments, where they are missing."""
+    account = _with_session(seed)
+    typer.echo(f"Account {account.name} ({account.mode}) is ready.")
+
+
+@keys.command()
+def create(
+    scopes: Annotated[str, typer.Option(help="Of read, trade, admin; separated by commas.")],
+    account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = ACCOUNT,
+) -> None:
+    """Create an API key and print it. It can't be shown again."""
+    try:
+        chosen = {Scope(scope.strip()) for scope in scopes.split(",")}
+    except ValueError:
+        raise typer.BadParameter(f"{scopes!r} is not a list of read, trade, admin") from None
+
+    async def create_key(session: AsyncSession) -> str:
+        async with transactional(session):
+            return await create_api_key(session, await get_account(session, account), chosen)
+
+    typer.echo(_with_session(create_key))
+
+
+def _settings() -> Settings:
+    """The settings; where they can't be used, say why and end the process."""
+    try:
+        return get_settings()
+    except ConfigurationError as error:
+        typer.echo("The configuration can't be used:", err=True)
+        for name, fault in error.faults.items():
+            typer.echo(f"  {name}: {fault}", err=True)
+        raise typer.Exit(EX_CONFIG) from None
+
+
+def _with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+    async def run() -> ResultT:
+        database = Database(settings)
+        try:
+            async with database.sessions() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    settings = _settings()
+    return _or_fail(lambda: asyncio.run(run()))
+
+
+def _or_fail(work: Callable[[], ResultT]) -> ResultT:
+    """Do the work; an error that a person can mend is one line, not a traceback."""
+    try:
+        return work()
+    except (TradingException, DevServerError, ServerError) as error:
+        message = str(error)
+    except (OSError, SQLAlchemyError) as error:
+        message = f"PostgreSQL: {str(error).splitlines()[0]}"
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,3 @@
+from .exceptions import ErrorCode as ErrorCode
+from .exceptions import ErrorCodeBase as ErrorCodeBase
+from .exceptions import TradingException as TradingException

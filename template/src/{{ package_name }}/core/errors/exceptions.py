@@ -1,0 +1,62 @@
+"""Errors that have a code, so that a client can act on them and a person can search for them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Self
+
+
+class ErrorCodeBase(StrEnum):
+    """Base of every enumeration of error codes: a member is its name, its HTTP status, a title.
+
+    A team's own codes are another subclass, beside the code that raises them:
+
+        class GridError(ErrorCodeBase):
+            GRID_TOO_NARROW = "GRID_TOO_NARROW", 422, "Grid too narrow"
+    """
+
+    status: int
+    title: str
+
+    def __new__(cls, code: str, status: int, title: str) -> Self:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.status = status
+        member.title = title
+        return member
+
+
+class ErrorCode(ErrorCodeBase):
+    """Codes of every service."""
+
+    BAD_REQUEST = "BAD_REQUEST", 400, "Bad request"
+    UNAUTHENTICATED = "UNAUTHENTICATED", 401, "API key needed"
+    FORBIDDEN = "FORBIDDEN", 403, "Not allowed"
+    NOT_FOUND = "NOT_FOUND", 404, "Not found"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405, "Method not allowed"
+    CONFLICT = "CONFLICT", 409, "Conflict"
+    PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
+    VALIDATION_FAILED = "VALIDATION_FAILED", 422, "Request not valid"
+    ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
+    INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
+    SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE", 503, "Service unavailable"
+
+
+class TradingException(Exception):
+    """An error to tell the client about: it answers `code.status` with this message and details.
+
+    `details` goes to the client as it is, so put figures in it and never a secret. `headers` are
+    added to the response.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCodeBase,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+        self.headers = dict(headers or {})

@@ -1,0 +1,107 @@
+"""`dev`: a newcomer's first minute, and every minute of work after it."""
+
+import asyncio
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import typer
+
+from .core.config import Settings, get_settings
+from .core.database.migrations import migrate
+from .core.database.session import Database
+from .core.database.transactions import transactional
+from .core.devservers import DevServer, DevServerError, Postgres, RedisServer
+from .server import Interruptible, check_port, run_server
+from .trading.accounts import Scope, create_api_key, find_api_key
+from .trading.demo import seed_demo
+
+STATE = Path(".dev")
+HOST = "127.0.0.1"
+
+
+def run_dev(port: int | None) -> None:
+    """Start what is missing, serve until a signal, stop what was started.
+
+    Raises ConfigurationError, DevServerError, ServerError, OSError or SQLAlchemyError, with
+    everything stopped again.
+    """
+    port = port or get_settings().http.port
+    check_port(HOST, port)
+    with Interruptible(), ExitStack() as cleanup:
+        cleanup.enter_context(_state_of_its_own())
+        _start_missing_servers(get_settings(), cleanup)
+        settings = get_settings()
+        with _step("Migrating the database"):
+            migrate(settings)
+        key = asyncio.run(_seed(settings))
+        typer.echo(f"API key: {key}")
+        typer.echo(f"Serving http://{HOST}:{port}/docs  (Ctrl-C stops everything)")
+        run_server(HOST, port)
+
+
+@contextmanager
+def _state_of_its_own() -> Iterator[None]:
+    """Hold the state folder: a second run would stop the first one's servers."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DevServerError(f"dev is already running, with {STATE.absolute()}") from None
+        yield
+
+
+def _start_missing_servers(settings: Settings, cleanup: ExitStack) -> None:
+    """Start the servers that the settings do not name, and have the settings name them."""
+    environment = {}
+    if not settings.database_url and "host" not in settings.db.model_fields_set:
+        postgres = Postgres(STATE / "postgres")
+        _start(postgres, cleanup)
+        environment |= {"DB_HOST": postgres.host, "DB_USER": "postgres", "DB_NAME": "postgres"}
+    if not settings.redis.url and "host" not in settings.redis.model_fields_set:
+        redis = RedisServer(STATE / "redis")
+        _start(redis, cleanup)
+        environment |= {"REDIS_URL": redis.url}
+    # For other commands while this one runs: `uv run --env-file .dev/env ...`
+    (STATE / "env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
+    os.environ.update(environment)
+    get_settings.cache_clear()
+
+
+def _start(server: DevServer, cleanup: ExitStack) -> None:
+    cleanup.callback(server.stop)
+    with _step(f"Starting {server.name}"):
+        server.start()
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    typer.echo(f"{what} ... ", nl=False)
+    try:
+        yield
+    except BaseException:
+        typer.echo("failed")
+        raise
+    typer.echo(f"done in {time.monotonic() - started:.1f} s")
+
+
+async def _seed(settings: Settings) -> str:
+    """Seed the demo account and return a key for it, the same one in every run."""
+    database = Database(settings)
+    key_file = STATE / "api-key"
+    try:
+        async with database.sessions() as session, transactional(session):
+            account = await seed_demo(session)
+            key = key_file.read_text() if key_file.exists() else ""
+            if not await find_api_key(session, key):
+                key = await create_api_key(session, account, set(Scope))
+    finally:
+        await database.close()
+    key_file.touch(mode=0o600)
+    key_file.write_text(key)
+    return key

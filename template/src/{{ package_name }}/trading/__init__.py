@@ -1,0 +1,1 @@
+"""The domain: accounts, instruments, balances and orders. Knows nothing of HTTP."""

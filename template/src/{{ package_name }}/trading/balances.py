@@ -1,0 +1,73 @@
+"""How much of each currency an account has, and how much of it open orders hold."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..core.database.session import Base
+from ..core.errors import TradingException
+from .errors import TradingError
+from .money import AMOUNT, bounded, plain
+
+
+class Balance(Base):
+    """`available` can be spent, `held` is reserved by open orders; `total` is their sum."""
+
+    __tablename__ = "balances"
+    __table_args__ = (bounded("available"), bounded("held"))
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    currency: Mapped[str] = mapped_column(String(16), primary_key=True)
+    available: Mapped[Decimal] = mapped_column(AMOUNT, default=Decimal(0))
+    held: Mapped[Decimal] = mapped_column(AMOUNT, default=Decimal(0))
+
+    @property
+    def total(self) -> Decimal:
+        return self.available + self.held
+
+
+async def hold(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
+    """Move `amount` from available to held. Raises TradingException INSUFFICIENT_BALANCE.
+
+    One statement checks and moves, so that no concurrent order can spend the same money.
+    """
+    held = await session.scalar(
+        update(Balance)
+        .where(
+            Balance.account_id == account_id,
+            Balance.currency == currency,
+            Balance.available >= amount,
+        )
+        .values(available=Balance.available - amount, held=Balance.held + amount)
+        .returning(Balance.held)
+        .execution_options(synchronize_session=False)
+    )
+    if held is None:
+        available = await session.scalar(
+            select(Balance.available).where(
+                Balance.account_id == account_id, Balance.currency == currency
+            )
+        )
+        figures = {
+            "currency": currency,
+            "required": plain(amount),
+            "available": plain(available or Decimal(0)),
+        }
+        raise TradingException(
+            TradingError.INSUFFICIENT_BALANCE,
+            "The order needs {required} {currency}, {available} is available".format(**figures),
+            figures,
+        )
+
+
+async def release(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
+    """Move `amount` back from held to available."""
+    await session.execute(
+        update(Balance)
+        .where(Balance.account_id == account_id, Balance.currency == currency)
+        .values(available=Balance.available + amount, held=Balance.held - amount)
+        .execution_options(synchronize_session=False)
+    )

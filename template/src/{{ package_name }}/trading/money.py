@@ -1,0 +1,64 @@
+"""Exact amounts: `Decimal` in Python, `NUMERIC(38,18)` in PostgreSQL, a string in JSON."""
+
+import re
+from decimal import Context, Decimal, Inexact
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from sqlalchemy import CheckConstraint, Numeric
+
+AMOUNT = Numeric(38, 18)
+MAX_AMOUNT = Decimal(10) ** 20  # NUMERIC(38,18) holds less than this
+
+_PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
+# Wide enough for the product of two amounts; a result that would still be rounded is an error.
+_EXACT = Context(prec=80, traps=[Inexact])
+
+
+def multiply(a: Decimal, b: Decimal) -> Decimal:
+    """The exact product. (Python's default context rounds to 28 digits.)"""
+    return _EXACT.multiply(a, b)
+
+
+def is_multiple(amount: Decimal, increment: Decimal) -> bool:
+    return _EXACT.remainder(amount, increment) == 0
+
+
+def plain(amount: Decimal) -> str:
+    """Without exponent and trailing zeros: `0.00001`, `100`."""
+    text = format(amount, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _parse(value: Any) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('send an amount as a string, such as "0.01"; a JSON number loses digits')
+    if not _PLAIN.fullmatch(value):
+        raise ValueError(
+            'an amount is digits with at most 18 decimals, such as "0.01" or "50000", below 1e20'
+        )
+    return Decimal(value)
+
+
+def _parse_positive(value: Any) -> Decimal:
+    amount = _parse(value)
+    if amount <= 0:
+        raise ValueError("an amount must be more than 0")
+    return amount
+
+
+_JSON_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{_PLAIN.pattern}$"})
+
+Amount = Annotated[
+    Decimal, BeforeValidator(_parse), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
+]
+PositiveAmount = Annotated[
+    Decimal, BeforeValidator(_parse_positive), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
+]
+
+
+def bounded(column: str, lowest: str = ">= 0") -> CheckConstraint:
+    """A range check with an upper bound: PostgreSQL sorts NaN above every number."""
+    return CheckConstraint(f"{column} {lowest} AND {column} < 1e20", name=f"{column}_range")
