@@ -1,3 +1,4 @@
 """A trading service. Read `main.py` first: it is the table of contents."""
 
-from .settings import Settings as Settings  # makes core's get_settings() return this service's class
+# Loaded with the package, so that core's get_settings() returns this service's own class.
+from .settings import Settings as Settings

@@ -30,12 +30,14 @@ cli = typer.Typer(no_args_is_help=True, add_completion=False, help=project.DESCR
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(keys, name="keys")
 
+PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
+
 ResultT = TypeVar("ResultT")
 
 
 @cli.command()
 def dev(
-    port: Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)] = None,
+    port: PortOption = None,
 ) -> None:
     """Run everything on this machine: PostgreSQL, Redis, migrations, a paper account, the API."""
     _settings()
@@ -45,7 +47,7 @@ def dev(
 @cli.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Instead of HTTP_HOST.")] = None,
-    port: Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)] = None,
+    port: PortOption = None,
 ) -> None:
     """Run the API on the PostgreSQL and Redis that the settings name."""
     http = _settings().http
@@ -95,7 +97,7 @@ def create(
     scopes: Annotated[str, typer.Option(help="Of read, trade, admin; separated by commas.")],
     account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = ACCOUNT,
 ) -> None:
-    """Create an API key and print it. It can't be shown again."""
+    """Create an API key and print it. It can't be shown again: only its hash is stored."""
     try:
         chosen = {Scope(scope.strip()) for scope in scopes.split(",")}
     except ValueError:

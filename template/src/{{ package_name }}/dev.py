@@ -57,7 +57,7 @@ def _state_of_its_own() -> Iterator[None]:
 
 def _start_missing_servers(settings: Settings, cleanup: ExitStack) -> None:
     """Start the servers that the settings do not name, and have the settings name them."""
-    environment = {}
+    environment: dict[str, str] = {}
     if not settings.database_url and "host" not in settings.db.model_fields_set:
         postgres = Postgres(STATE / "postgres")
         _start(postgres, cleanup)

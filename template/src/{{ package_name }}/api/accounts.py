@@ -21,9 +21,7 @@ async def list_(account: ReadAccount) -> Page[AccountOut]:
 
 
 @router.get("/{account_id}/balances", summary="Balances by currency")
-async def balances(
-    account_id: UUID, account: ReadAccount, session: SessionDep
-) -> Page[BalanceOut]:
+async def balances(account_id: UUID, account: ReadAccount, session: SessionDep) -> Page[BalanceOut]:
     if account_id != account.id:
         raise TradingException(
             TradingError.ACCOUNT_NOT_FOUND,

@@ -17,7 +17,7 @@ Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
 
 class Page(BaseModel, Generic[ItemT]):
-    """Part of a list. Where `next_cursor` is not null, there is more: ask with `after` set to it."""
+    """Part of a list. If `next_cursor` is not null there is more: ask with `after` set to it."""
 
     items: list[ItemT]
     next_cursor: str | None = None

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 _INSTALL = "install the development dependencies with `uv sync`"
 _START_SECONDS = 30
@@ -126,6 +128,14 @@ class Postgres(DevServer):
         """For DB_HOST."""
         return str(self.socket_folder)
 
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _pid_file(self) -> Path:
+        return self._data / "postmaster.pid"
+
     def _prepare(self) -> None:
         super()._prepare()
         if _AS_ROOT:
@@ -133,15 +143,13 @@ class Postgres(DevServer):
             for folder in (self.folder, self.socket_folder):
                 _make_passable(folder.parent)
                 os.chown(folder, _NOBODY.pw_uid, _NOBODY.pw_gid)
-        if not (self.folder / "PG_VERSION").exists():
-            # Aside first: an interrupted initdb would look like a finished one.
+        if not self._data.exists():
+            # Aside first: an interrupted initdb must not look like a finished one.
             new = self.folder / "new"
             shutil.rmtree(new, ignore_errors=True)
             options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
             self._run("initdb", *options, "--no-sync", f"--pgdata={new}")
-            for path in new.iterdir():
-                path.rename(self.folder / path.name)
-            new.rmdir()
+            new.rename(self._data)
 
     def _user(self) -> dict[str, Any]:
         if not _AS_ROOT:
@@ -150,16 +158,15 @@ class Postgres(DevServer):
 
     def _command(self) -> list[str]:
         options = [f"--{name}={value}" for name, value in self.settings.items()]
-        return [str(_postgres_programs() / "postgres"), "-D", str(self.folder), *options]
+        return [str(_postgres_programs() / "postgres"), "-D", str(self._data), *options]
 
     def _answers(self) -> bool:
-        status = self.folder / "postmaster.pid"
-        return status.exists() and status.read_text().rstrip().endswith("ready")
+        return self._pid_file.exists() and self._pid_file.read_text().rstrip().endswith("ready")
 
     def _stop_leftover(self) -> None:
-        if (self.folder / "postmaster.pid").exists():
-            self._run("pg_ctl", "stop", "--mode=fast", f"--pgdata={self.folder}", check=False)
-            (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        if self._pid_file.exists():
+            self._run("pg_ctl", "stop", "--mode=fast", f"--pgdata={self._data}", check=False)
+            self._pid_file.unlink(missing_ok=True)
 
     def _run(self, program: str, *args: str, check: bool = True) -> None:
         done = subprocess.run(
@@ -169,6 +176,7 @@ class Postgres(DevServer):
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
+            check=False,
             **self._user(),
         )
         if check and done.returncode:
@@ -204,8 +212,9 @@ class RedisServer(DevServer):
                 time.sleep(0.02)
 
     def _send(self, command: str) -> bool:
+        once = Retry(NoBackoff(), retries=0)
         try:
-            with Redis(unix_socket_path=str(self._socket), socket_timeout=5) as client:
+            with Redis(unix_socket_path=str(self._socket), socket_timeout=5, retry=once) as client:
                 client.execute_command(command)
         except RedisError:
             return False

@@ -84,9 +84,7 @@ class Order(Base):
     filled_qty: Mapped[Decimal] = mapped_column(AMOUNT, default=Decimal(0))
     held_currency: Mapped[str] = mapped_column(String(16))
     held: Mapped[Decimal] = mapped_column(AMOUNT)
-    created_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.now()
-    )
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     canceled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @property
@@ -223,4 +221,5 @@ async def cancel_order(session: AsyncSession, account_id: UUID, order_id: UUID) 
             order.held = Decimal(0)
             order.canceled_at = func.now()
             await session.flush()
+            await session.refresh(order)
         return order

@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         try:
             url = self.sqlalchemy_url
         except (ArgumentError, ValueError):
-            raise ValueError("DATABASE_URL is not a URL such as postgresql://user@host/db") from None
+            raise ValueError("DATABASE_URL must look like postgresql://user@host/name") from None
         if url.get_backend_name() != "postgresql":
             raise ValueError("DATABASE_URL must start with postgresql://")
         redis_url = self.redis.url.get_secret_value() if self.redis.url else "redis://"
@@ -159,7 +159,9 @@ class Settings(BaseSettings):
             if text.startswith("postgres://"):  # a spelling SQLAlchemy does not know
                 text = "postgresql" + text.removeprefix("postgres")
             url = make_url(text)
-            return url.set(drivername="postgresql+asyncpg") if "postgresql" in url.drivername else url
+            if url.get_backend_name() != "postgresql":
+                return url
+            return url.set(drivername="postgresql+asyncpg")
         db = self.db
         is_socket = db.host.startswith("/")
         return URL.create(
@@ -169,7 +171,7 @@ class Settings(BaseSettings):
             host=None if is_socket else db.host,
             port=None if is_socket else db.port,
             database=db.name,
-            query={"host": f"{db.host}:{db.port}"} if is_socket else {},
+            query={"host": db.host, "port": str(db.port)} if is_socket else {},
         )
 
     @property
@@ -189,13 +191,12 @@ def _faults(error: ValidationError) -> dict[str, str]:
 
 
 _SettingsT = TypeVar("_SettingsT", bound=type[Settings])
-_class_of_service: type[Settings] = Settings
+_registered: list[type[Settings]] = [Settings]
 
 
 def settings_of_service(cls: _SettingsT) -> _SettingsT:
     """Class decorator: `get_settings()` returns an instance of this subclass from now on."""
-    global _class_of_service
-    _class_of_service = cls
+    _registered.append(cls)
     get_settings.cache_clear()
     return cls
 
@@ -203,4 +204,4 @@ def settings_of_service(cls: _SettingsT) -> _SettingsT:
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
     """The settings of this process, read at the first call. Raises ConfigurationError."""
-    return _class_of_service.load()
+    return _registered[-1].load()

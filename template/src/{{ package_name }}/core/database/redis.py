@@ -1,6 +1,6 @@
 """The Redis client."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -21,7 +21,7 @@ def create_redis(
     """
     redis = settings.redis
     timeout = timeout or redis.timeout
-    options = {
+    options: dict[str, Any] = {
         "max_connections": max_connections or redis.max_connections,
         "timeout": timeout,
         "socket_timeout": timeout,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 
 class ErrorCodeBase(StrEnum):
-    """Base of every enumeration of error codes: a member is its name, its HTTP status, a title.
+    """Base of every enumeration of error codes: a member is its name, its HTTP status, a summary.
 
     A team's own codes are another subclass, beside the code that raises them:
 
@@ -15,13 +15,13 @@ class ErrorCodeBase(StrEnum):
     """
 
     status: int
-    title: str
+    summary: str
 
-    def __new__(cls, code: str, status: int, title: str) -> Self:
+    def __new__(cls, code: str, status: int, summary: str) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.status = status
-        member.title = title
+        member.summary = summary
         return member
 
 
@@ -41,7 +41,7 @@ class ErrorCode(ErrorCodeBase):
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE", 503, "Service unavailable"
 
 
-class TradingException(Exception):
+class TradingException(Exception):  # noqa: N818  # the name that teams know
     """An error to tell the client about: it answers `code.status` with this message and details.
 
     `details` goes to the client as it is, so put figures in it and never a secret. `headers` are

@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -47,7 +48,7 @@ def problem_response(
     status = status or code.status
     problem = Problem(
         type=f"urn:problem:{code.lower().replace('_', '-')}",
-        title=code.title,
+        title=code.summary,
         status=status,
         detail=detail,
         instance=path,

@@ -5,6 +5,8 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .route import route_template
+
 _log = structlog.get_logger("access")
 _QUIET = ("/health", "/metrics")
 
@@ -47,7 +49,7 @@ class AccessLogMiddleware:
                     40 if status >= 500 or not complete else 20,
                     "request" if complete else "request broken off",
                     method=scope["method"],
-                    route=getattr(scope.get("route"), "path", "unmatched"),
+                    route=route_template(scope),
                     status=status,
                     duration_ms=round((time.perf_counter() - started) * 1000, 2),
                 )

@@ -69,10 +69,12 @@ def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return event
 
 
-_SECRET_KEYS = re.compile(r"password|passphrase|secret|token|api_?key|authorization|cookie", re.I)
+_SECRET_KEYS = re.compile(
+    r"password|passphrase|secret|token|api_?key|authorization|cookie", re.IGNORECASE
+)
 _SECRET_TEXTS = [
     (re.compile(r"(\w+://[^\s:/@]*):[^\s/]+@"), r"\1:***@"),  # a password in a URL
-    (re.compile(r"(bearer\s+)\S+", re.I), r"\1***"),
+    (re.compile(r"(bearer\s+)\S+", re.IGNORECASE), r"\1***"),
     (re.compile(r"(/bot)\d+:[\w-]+"), r"\1***"),  # a Telegram URL
 ]
 

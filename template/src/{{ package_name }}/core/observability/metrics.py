@@ -7,6 +7,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .route import route_template
+
 REQUESTS = Counter("http_requests", "Requests by route template", ["method", "route", "status"])
 DURATION = Histogram(
     "http_request_duration_seconds", "Seconds from request to last byte", ["method", "route"]
@@ -43,7 +45,7 @@ class MetricsMiddleware:
         try:
             await self.app(scope, receive, send_and_note)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = route_template(scope)
             method = scope["method"] if scope["method"] in _METHODS else "other"
             REQUESTS.labels(method, route, status).inc()
             DURATION.labels(method, route).observe(time.perf_counter() - started)
