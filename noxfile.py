@@ -1,0 +1,187 @@
+"""Everything that is run on this template: `nox` checks it, `nox -s demo` shows what it renders."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv"
+nox.options.sessions = ["lint", "tests", "samples", "update"]
+
+HERE = Path(__file__).parent
+SAMPLES = HERE / "tests" / "samples"
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+# What is rendered, and the Python to run it on; None is the oldest that the service allows.
+RUNS = [
+    nox.param("minimal", "3.11", "highest", id="minimal-3.11"),
+    nox.param("minimal", "3.12", "highest", id="minimal-3.12"),
+    nox.param("minimal", "3.13", "highest", id="minimal-3.13"),
+    nox.param("minimal", None, "lowest-direct", id="minimal-lowest"),
+    *(
+        nox.param(sample.stem, None, "highest", id=sample.stem)
+        for sample in sorted(SAMPLES.glob("*.yml"))
+        if sample.stem != "minimal"
+    ),
+]
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """This repository's own files: format, lint, types, spelling, YAML."""
+    install(session, "lint")
+    session.run("ruff", "format", "--check")
+    session.run("ruff", "check")
+    session.run("mypy")
+    session.run("codespell")
+    session.run("yamllint", "--strict", ".")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """What can be said of the template without installing what it renders."""
+    install(session, "tests")
+    session.run("pytest", "--numprocesses=auto", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("sample, python, resolution", RUNS)
+def samples(session: nox.Session, sample: str, python: str | None, resolution: str) -> None:
+    """A rendered service, installed, passes its own checks."""
+    install(session, "render")
+    service = render(session, SAMPLES / f"{sample}.yml", work_folder(session) / sample)
+    sync(session, service, python or oldest_python(service), f"--resolution={resolution}")
+    verify(session, service)
+
+
+@nox.session
+def update(session: nox.Session) -> None:
+    """A service that its team worked on passes its own checks after an update."""
+    install(session, "tests")
+    service = work_folder(session) / "service"
+    session.run("python", "tests/teamwork.py", str(service))
+    sync(session, service, THIS_PYTHON)
+    verify(session, service)
+
+
+@nox.session(reuse_venv=True)
+def demo(session: nox.Session) -> None:
+    """Render the default service and run it; `nox -s demo -- --port 8001` chooses the port."""
+    install(session, "render")
+    service = session.cache_dir.absolute() / "demo"
+    remove_all_but(service, ".dev", ".venv", "uv.lock")  # a second run is quick and has its data
+    render(session, SAMPLES / "minimal.yml", service)
+    sync(session, service, THIS_PYTHON)
+    become(service, command_of(service), "dev", *session.posargs)
+
+
+# --- The verbs of the sessions -------------------------------------------------------------------
+
+
+def install(session: nox.Session, group: str) -> None:
+    """Install a dependency group of pyproject.toml into the session's environment."""
+    session.install(*nox.project.dependency_groups(nox.project.load_toml(), group))
+
+
+def work_folder(session: nox.Session) -> Path:
+    """A folder that is empty at the start of each run of the session."""
+    folder = Path(session.env_dir).absolute() / "work"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def render(session: nox.Session, answers: Path, service: Path) -> Path:
+    """Render the template as it is in the working tree, committed or not."""
+    options = ["--quiet", "--defaults", "--overwrite", "--vcs-ref=HEAD"]
+    session.run("copier", "copy", *options, f"--data-file={answers}", str(HERE), str(service))
+    # A repository of its own: Hatchling and Ruff heed the .gitignore of the one around, too.
+    session.run("git", "init", "--quiet", str(service), external=True)
+    return service
+
+
+def sync(session: nox.Session, service: Path, python: str, *options: str) -> None:
+    """Install the service and its development dependencies into its .venv."""
+    interpreter = find_python(python)
+    if interpreter is None:
+        session.skip(f"Python {python} is not installed")
+    with session.chdir(service):
+        session.run("uv", "sync", f"--python={interpreter}", *options, env=UV, external=True)
+
+
+def verify(session: nox.Session, service: Path) -> None:
+    """Run the checks that the service's own README and CI name."""
+    with session.chdir(service):
+        for check in ("ruff format --check", "ruff check", "mypy", "lint-imports", "pytest"):
+            session.run("uv", "run", "--no-sync", *check.split(), env=UV, external=True)
+
+
+def oldest_python(service: Path) -> str:
+    """The oldest Python that the service allows."""
+    requires = tomllib.loads((service / "pyproject.toml").read_text())["project"]["requires-python"]
+    return str(requires).removeprefix(">=")
+
+
+def command_of(service: Path) -> Path:
+    """The service's own command, installed."""
+    (name,) = tomllib.loads((service / "pyproject.toml").read_text())["project"]["scripts"]
+    return service / ".venv" / "bin" / name
+
+
+def become(folder: Path, program: Path, *args: str) -> None:
+    """Replace this process, so that Ctrl-C and SIGTERM reach the program and no one else."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.chdir(folder)
+    os.execv(program, [str(program), *args])
+
+
+def remove_all_but(folder: Path, *names: str) -> None:
+    """Empty a folder, if it exists, of all but some names."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.name in names:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+# The service's environment is its own .venv, on a Python that is there already.
+UV = {
+    "UV_PROJECT_ENVIRONMENT": None,
+    "UV_PYTHON": None,
+    "UV_PYTHON_DOWNLOADS": "never",
+    "VIRTUAL_ENV": None,
+}
+
+
+def find_python(version: str) -> str | None:
+    """An interpreter of this version that runs; None if there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    managed = ["uv", "python", "find", "--managed-python", "--no-python-downloads", version]
+    candidates = [
+        sys.executable,
+        shutil.which(f"python{version}"),
+        *sorted(map(str, pyenv.glob(f"versions/{version}*/bin/python"))),
+        output_of(*managed),
+    ]
+    ask = "import sys; print('%d.%d' % sys.version_info[:2])"
+    for candidate in filter(None, candidates):
+        if output_of(candidate, "-c", ask) == version:
+            return candidate
+    return None
+
+
+def output_of(*command: str) -> str | None:
+    """What a command prints; None if it can't be run or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
