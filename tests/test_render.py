@@ -1,0 +1,172 @@
+"""What is rendered, whatever the answers."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from allpairspy import AllPairs
+from rendering import ASKED, ROOT, commit, copy_template, files_of, git, render
+
+# Answers worth rendering. Names short and long, early and late in the alphabet: formatters wrap
+# lines by their length and sort imports by their names.
+ANSWERS: dict[str, list[Any]] = {
+    "project_name": ["Trading Service", "Söhne & Co.'s desk: #9 <eu>"],
+    "project_slug": ["trading-service", "a", "zz-desk-of-the-ninth-floor"],
+    "package_name": ["trading_service", "a", "zz_desk_of_the_ninth_floor"],
+    "description": ["Places and tracks orders.", "The desk's: 100 % #1 & <b>," + " long" * 20],
+    "owner": ["Trading Team", "Ünal: #1 & 'Partner'"],
+    "license": ASKED["license"]["choices"],
+    "python_version": ASKED["python_version"]["choices"],
+    "http_port": ["8000", "65535"],
+    "ci": ASKED["ci"]["choices"],
+}
+ONE_BY_ONE = [{name: value} for name, values in ANSWERS.items() for value in values[1:]]
+PAIRS = [dict(zip(ANSWERS, row, strict=True)) for row in AllPairs(list(ANSWERS.values()))]
+
+
+def name_of(answers: dict[str, Any]) -> str:
+    if len(answers) < 2:
+        return "".join(f"{name}={value}" for name, value in answers.items()) or "defaults"
+    return "-".join(str(ANSWERS[name].index(value)) for name, value in answers.items())
+
+
+@pytest.fixture(scope="module", params=[{}, *ONE_BY_ONE, *PAIRS], ids=name_of)
+def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A service for every answer alone, then for every pair of answers."""
+    return render(tmp_path_factory.mktemp("service"), **request.param)
+
+
+def test_every_question_is_answered_here() -> None:
+    """A question that is added is rendered with each of its answers."""
+    assert set(ANSWERS) == set(ASKED)
+
+
+PARSERS = {
+    ".json": json.loads,
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": lambda text: list(yaml.safe_load_all(text)),
+    ".yml": lambda text: list(yaml.safe_load_all(text)),
+}
+
+
+def test_files_parse(service: Path) -> None:
+    """A file is what its suffix says."""
+    for name, text in files_of(service).items():
+        try:
+            PARSERS.get(Path(name).suffix, str)(text)
+        except (SyntaxError, ValueError, yaml.YAMLError) as error:
+            pytest.fail(f"{name}: {error}")
+
+
+# GitHub's own is `${{ }}`.
+JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\.jinja\b|_copier_conf")
+
+
+def test_no_jinja_is_left(service: Path) -> None:
+    """Neither a file's name nor its text holds anything that was to be rendered."""
+    for name, text in files_of(service).items():
+        assert not JINJA.search(name)
+        assert not [line for line in text.splitlines() if JINJA.search(line)], name
+
+
+def test_formatter_has_nothing_to_do(service: Path) -> None:
+    """A line that the formatter changed later would look like a change of the team's."""
+    assert_succeeds("ruff", "format", "--no-cache", "--diff", folder=service)
+
+
+def test_linter_finds_nothing(service: Path) -> None:
+    """The first lint of a new service is green."""
+    assert_succeeds("ruff", "check", "--no-cache", "--output-format=concise", folder=service)
+
+
+def test_text_files_end_in_one_newline(service: Path) -> None:
+    """Nobody's editor changes a file on saving it."""
+    for name, text in files_of(service).items():
+        assert not text or re.search(r"[^\s]\n\Z", text), name
+        assert not re.search(r"[ \t]+\n", text), name
+
+
+def test_answers_are_recorded_and_nothing_else(service: Path) -> None:
+    """The next update starts from the answers of this one."""
+    recorded = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    assert set(recorded) - {"_commit", "_src_path"} == set(ASKED)
+
+
+def test_two_renders_are_identical(tmp_path: Path) -> None:
+    """Nothing rendered depends on the time, on chance, or on where it is rendered."""
+    first, second = render(tmp_path / "a"), render(tmp_path / "b" / "c")
+    assert files_of(first) == files_of(second)
+
+
+def test_no_path_of_this_machine_is_rendered(tmp_path: Path) -> None:
+    """The template's own address, in the answers, is the only one."""
+    template = copy_template(tmp_path / "template")
+    files = files_of(render(tmp_path / "service", template))
+    del files[".copier-answers.yml"]
+    for name, text in files.items():
+        assert str(tmp_path) not in text, name
+        assert str(ROOT) not in text, name
+
+
+def test_nothing_of_the_templates_own_is_rendered(tmp_path: Path) -> None:
+    """What maintains the template stays with it; what belongs to one machine is never rendered."""
+    tracked = git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+    theirs = {name.split("/")[0] for name in tracked if name.startswith("template/")}
+    ours = {name.split("/")[0] for name in tracked} - {
+        # The service has such files too, its own.
+        ".github", ".gitignore", "LICENSE", "README.md", "docs", "pyproject.toml", "tests",
+    }  # fmt: skip
+    rendered = {path.name for path in render(tmp_path, license="MIT").iterdir()}
+    assert {"copier.yml", "noxfile.py", "template"} <= ours
+    assert theirs == {"template"}
+    assert not rendered & (ours | {".env", ".venv", "uv.lock"})
+
+
+@pytest.mark.parametrize(
+    ("answers", "there", "missing"),
+    [
+        ({"ci": "github"}, [".github/workflows/ci.yml"], [".gitlab-ci.yml"]),
+        ({"ci": "gitlab"}, [".gitlab-ci.yml"], [".github"]),
+        ({"ci": "none"}, [], [".github", ".gitlab-ci.yml"]),
+        ({"license": "Proprietary"}, [], ["LICENSE"]),
+        ({"license": "MIT"}, ["LICENSE"], []),
+        ({"license": "BSD-3-Clause"}, ["LICENSE"], []),
+    ],
+    ids=str,
+)
+def test_answer_leaves_out_what_it_has_no_use_for(
+    tmp_path: Path, answers: dict[str, str], there: list[str], missing: list[str]
+) -> None:
+    """A service has no file for what it did not choose."""
+    service = render(tmp_path, **answers)
+    assert all((service / name).exists() for name in there)
+    assert not any((service / name).exists() for name in missing)
+
+
+def test_modules_are_plain_python() -> None:
+    """Imports inside the package are relative, so its modules need no Jinja; one holds the answers."""
+    package = ROOT / "template" / "src" / "{{ package_name }}"
+    assert [path.name for path in package.rglob("*.jinja")] == ["project.py.jinja"]
+
+
+def test_command_line_renders_without_trust(tmp_path: Path) -> None:
+    """`copier copy --defaults --vcs-ref HEAD` is all it takes."""
+    template = copy_template(tmp_path / "template")
+    commit(template, "The template")
+    copy = ("copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD")
+    assert_succeeds(*copy, str(template), str(tmp_path / "service"), folder=tmp_path)
+    assert (tmp_path / "service" / "src" / "trading_service" / "main.py").exists()
+
+
+def assert_succeeds(module: str, *args: str, folder: Path) -> None:
+    command = [sys.executable, "-m", module, *args]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
