@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import nox
 
@@ -123,14 +124,18 @@ def verify(session: nox.Session, service: Path) -> None:
 
 def oldest_python(service: Path) -> str:
     """The oldest Python that the service allows."""
-    requires = tomllib.loads((service / "pyproject.toml").read_text())["project"]["requires-python"]
-    return str(requires).removeprefix(">=")
+    return str(project_of(service)["requires-python"]).removeprefix(">=")
 
 
 def command_of(service: Path) -> Path:
     """The service's own command, installed."""
-    (name,) = tomllib.loads((service / "pyproject.toml").read_text())["project"]["scripts"]
-    return service / ".venv" / "bin" / name
+    (name,) = project_of(service)["scripts"]
+    return service / ".venv" / "bin" / str(name)
+
+
+def project_of(service: Path) -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    return project
 
 
 def become(folder: Path, program: Path, *args: str) -> None:

@@ -1,13 +1,18 @@
 """The verbs of these tests: render a service, look at its files, keep both in git."""
 
+import ast
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from copier import run_copy
 
@@ -63,6 +68,23 @@ def files_of(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and ".git" not in path.relative_to(folder).parts
     }
+
+
+def parse(name: str, text: str) -> None:
+    """Fail if a file is not what the suffix of its name says."""
+    try:
+        PARSERS.get(Path(name).suffix, str)(text)
+    except (SyntaxError, ValueError, yaml.YAMLError) as error:
+        pytest.fail(f"{name}: {error}")
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    ".json": json.loads,
+    ".py": ast.parse,
+    ".toml": tomllib.loads,
+    ".yaml": lambda text: list(yaml.safe_load_all(text)),
+    ".yml": lambda text: list(yaml.safe_load_all(text)),
+}
 
 
 def commit(folder: Path, message: str) -> None:

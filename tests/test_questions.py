@@ -53,7 +53,11 @@ BAD = [
         for answer in ("", "a b", "A", "a_b", "9a", "-a", "a-", "a--b", "a/b", "é", "a\n")
     ),
     ("project_slug", "redis", 'project_slug can\'t be "redis": the service depends on'),
-    ("project_slug", "import-linter", 'project_slug can\'t be "import-linter": the service depends'),
+    (
+        "project_slug",
+        "import-linter",
+        'project_slug can\'t be "import-linter": the service depends',
+    ),
     ("project_name", "Redis", 'project_slug can\'t be "redis": the service depends on'),
     ("project_name", "Торговля", f'project_slug {A_SLUG} "trading-service".'),
     *(
@@ -61,7 +65,7 @@ BAD = [
         for answer in ("", "2x", "_x", "a-b", "a b", "A", "a.b", "é", "a\n")
     ),
     ("package_name", "class", 'package_name can\'t be "class": it is a Python keyword. Try'),
-    ("package_name", "json", 'package_name can\'t be "json": it is a module of Python\'s'),
+    ("package_name", "json", "package_name can't be \"json\": it is a module of Python's"),
     ("package_name", "redis", 'package_name can\'t be "redis": the service imports a package'),
     ("package_name", "tests", 'package_name can\'t be "tests": it is a folder of the project.'),
     *(

@@ -1,18 +1,15 @@
 """What is rendered, whatever the answers."""
 
-import ast
-import json
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from allpairspy import AllPairs
-from rendering import ASKED, ROOT, commit, copy_template, files_of, git, render
+from rendering import ASKED, ROOT, commit, copy_template, files_of, git, parse, render
 
 # Answers worth rendering. Names short and long, early and late in the alphabet: formatters wrap
 # lines by their length and sort imports by their names.
@@ -48,22 +45,10 @@ def test_every_question_is_answered_here() -> None:
     assert set(ANSWERS) == set(ASKED)
 
 
-PARSERS = {
-    ".json": json.loads,
-    ".py": ast.parse,
-    ".toml": tomllib.loads,
-    ".yaml": lambda text: list(yaml.safe_load_all(text)),
-    ".yml": lambda text: list(yaml.safe_load_all(text)),
-}
-
-
 def test_files_parse(service: Path) -> None:
     """A file is what its suffix says."""
     for name, text in files_of(service).items():
-        try:
-            PARSERS.get(Path(name).suffix, str)(text)
-        except (SyntaxError, ValueError, yaml.YAMLError) as error:
-            pytest.fail(f"{name}: {error}")
+        parse(name, text)
 
 
 # GitHub's own is `${{ }}`.
@@ -143,7 +128,7 @@ def test_nothing_of_the_templates_own_is_rendered(tmp_path: Path) -> None:
     ids=str,
 )
 def test_answer_leaves_out_what_it_has_no_use_for(
-    tmp_path: Path, answers: dict[str, str], there: list[str], missing: list[str]
+    tmp_path: Path, answers: dict[str, Any], there: list[str], missing: list[str]
 ) -> None:
     """A service has no file for what it did not choose."""
     service = render(tmp_path, **answers)
@@ -152,7 +137,7 @@ def test_answer_leaves_out_what_it_has_no_use_for(
 
 
 def test_modules_are_plain_python() -> None:
-    """Imports inside the package are relative, so its modules need no Jinja; one holds the answers."""
+    """Imports in the package are relative, so its modules need no Jinja; one holds the answers."""
     package = ROOT / "template" / "src" / "{{ package_name }}"
     assert [path.name for path in package.rglob("*.jinja")] == ["project.py.jinja"]
 
