@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import typer
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,7 +21,13 @@ from .core.errors import TradingException
 from .dev import run_dev
 from .server import Interruptible, ServerError, check_port, run_server
 from .settings import Settings as ServiceSettings
-from .trading.accounts import Scope, create_api_key, get_account
+from .trading.accounts import (
+    Scope,
+    create_api_key,
+    get_account,
+    list_api_keys,
+    revoke_api_key,
+)
 from .trading.demo import ACCOUNT
 from .trading.demo import seed_demo as seed
 
@@ -108,6 +115,26 @@ def create(
             return await create_api_key(session, await get_account(session, account), chosen)
 
     typer.echo(_with_session(create_key))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """List the API keys: id, account, scopes, and whether they were revoked."""
+    for key in _with_session(list_api_keys):
+        state = "revoked" if key.revoked_at else "active"
+        typer.echo(f"{key.id}  {key.account.name}  {','.join(key.scopes)}  {state}")
+
+
+@keys.command()
+def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
+    """Revoke an API key: from now on it is answered 401."""
+
+    async def revoke_key(session: AsyncSession) -> None:
+        async with transactional(session):
+            await revoke_api_key(session, key_id)
+
+    _with_session(revoke_key)
+    typer.echo(f"API key {key_id} is revoked.")
 
 
 def _settings() -> Settings:

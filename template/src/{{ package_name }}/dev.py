@@ -14,7 +14,7 @@ from .core.config import Settings, get_settings
 from .core.database.migrations import migrate
 from .core.database.session import Database
 from .core.database.transactions import transactional
-from .core.devservers import DevServer, DevServerError, Postgres, RedisServer
+from .core.devservers import DevServerError, missing_servers
 from .server import Interruptible, check_port, run_server
 from .trading.accounts import Scope, create_api_key, find_api_key
 from .trading.demo import seed_demo
@@ -58,24 +58,15 @@ def _state_of_its_own() -> Iterator[None]:
 def _start_missing_servers(settings: Settings, cleanup: ExitStack) -> None:
     """Start the servers that the settings do not name, and have the settings name them."""
     environment: dict[str, str] = {}
-    if not settings.database_url and "host" not in settings.db.model_fields_set:
-        postgres = Postgres(STATE / "postgres")
-        _start(postgres, cleanup)
-        environment |= {"DB_HOST": postgres.host, "DB_USER": "postgres", "DB_NAME": "postgres"}
-    if not settings.redis.url and "host" not in settings.redis.model_fields_set:
-        redis = RedisServer(STATE / "redis")
-        _start(redis, cleanup)
-        environment |= {"REDIS_URL": redis.url}
+    for server in missing_servers(settings, STATE):
+        cleanup.callback(server.stop)
+        with _step(f"Starting {server.name}"):
+            server.start()
+        environment |= server.environment
     # For other commands while this one runs: `uv run --env-file .dev/env ...`
     (STATE / "env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
     os.environ.update(environment)
     get_settings.cache_clear()
-
-
-def _start(server: DevServer, cleanup: ExitStack) -> None:
-    cleanup.callback(server.stop)
-    with _step(f"Starting {server.name}"):
-        server.start()
 
 
 @contextmanager

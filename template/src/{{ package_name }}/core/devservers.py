@@ -21,6 +21,8 @@ from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from .config import Settings
+
 _INSTALL = "install the development dependencies with `uv sync`"
 _START_SECONDS = 30
 _STOP_SECONDS = 10
@@ -42,6 +44,11 @@ class DevServer(ABC):
         digest = hashlib.sha256(f"{os.getuid()}:{self.folder}".encode()).hexdigest()[:16]
         self.socket_folder = Path(tempfile.gettempdir()) / f"devserver-{digest}"
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """Environment variables with which a service finds this server."""
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises DevServerError."""
@@ -124,9 +131,8 @@ class Postgres(DevServer):
         }
 
     @property
-    def host(self) -> str:
-        """For DB_HOST."""
-        return str(self.socket_folder)
+    def environment(self) -> dict[str, str]:
+        return {"DB_HOST": str(self.socket_folder), "DB_USER": "postgres", "DB_NAME": "postgres"}
 
     @property
     def _data(self) -> Path:
@@ -189,9 +195,8 @@ class RedisServer(DevServer):
     name = "Redis"
 
     @property
-    def url(self) -> str:
-        """For REDIS_URL."""
-        return f"unix://{self._socket}"
+    def environment(self) -> dict[str, str]:
+        return {"REDIS_URL": f"unix://{self._socket}"}
 
     @property
     def _socket(self) -> Path:
@@ -219,6 +224,16 @@ class RedisServer(DevServer):
         except RedisError:
             return False
         return True
+
+
+def missing_servers(settings: Settings, folder: Path) -> list[DevServer]:
+    """The servers that `settings` do not name, to be started with their data below `folder`."""
+    missing: list[DevServer] = []
+    if not settings.database_url and "host" not in settings.db.model_fields_set:
+        missing.append(Postgres(folder / "postgres"))
+    if not settings.redis.url and "host" not in settings.redis.model_fields_set:
+        missing.append(RedisServer(folder / "redis"))
+    return missing
 
 
 def _postgres_programs() -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -76,6 +76,23 @@ async def find_api_key(session: AsyncSession, key: str) -> ApiKey | None:
         .options(joinedload(ApiKey.account))
     )
     return await session.scalar(query)
+
+
+async def list_api_keys(session: AsyncSession) -> list[ApiKey]:
+    """Every key with its account, oldest first, those that were revoked included."""
+    query = select(ApiKey).order_by(ApiKey.created_at).options(joinedload(ApiKey.account))
+    return list(await session.scalars(query))
+
+
+async def revoke_api_key(session: AsyncSession, key_id: UUID) -> None:
+    """Make the key unknown from now on. Raises TradingException API_KEY_NOT_FOUND."""
+    key = await session.get(ApiKey, key_id)
+    if key is None:
+        raise TradingException(
+            TradingError.API_KEY_NOT_FOUND, f"There is no API key {key_id}", {"id": str(key_id)}
+        )
+    key.revoked_at = key.revoked_at or datetime.now(UTC)
+    await session.flush()
 
 
 async def get_account(session: AsyncSession, name: str) -> Account:

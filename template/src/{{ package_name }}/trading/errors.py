@@ -12,4 +12,5 @@ class TradingError(ErrorCodeBase):
     NOTIONAL_ABOVE_MAXIMUM = "NOTIONAL_ABOVE_MAXIMUM", 422, "Order too large"
     CLIENT_ORDER_ID_REUSED = "CLIENT_ORDER_ID_REUSED", 422, "client_order_id used for another order"
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND", 404, "No such order"
+    API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", 404, "No such API key"
     ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND", 404, "No such account"
