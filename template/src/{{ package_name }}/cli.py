@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -33,7 +34,12 @@ from .trading.demo import seed_demo as seed
 
 EX_CONFIG = 78  # of sysexits.h: something was found in an unconfigured or misconfigured state
 
-cli = typer.Typer(no_args_is_help=True, add_completion=False, help=project.DESCRIPTION)
+cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, secrets among them
+    help=project.DESCRIPTION,
+)
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(keys, name="keys")
 
@@ -167,6 +173,8 @@ def _or_fail(work: Callable[[], ResultT]) -> ResultT:
         return work()
     except (TradingException, DevServerError, ServerError) as error:
         message = str(error)
+    except CommandError as error:
+        message = f"Alembic: {error}"
     except (OSError, SQLAlchemyError) as error:
         message = f"PostgreSQL: {str(error).splitlines()[0]}"
     typer.echo(message, err=True)

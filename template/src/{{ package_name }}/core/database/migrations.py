@@ -19,7 +19,7 @@ def alembic_config(settings: Settings) -> Config:
 
 
 def migrate(settings: Settings) -> None:
-    """Bring the tables up to date. Raises OSError or SQLAlchemyError.
+    """Bring the tables up to date. Raises OSError, SQLAlchemyError or CommandError.
 
     Several processes may do so at the same time: all but one wait. Not from within an event loop.
     """

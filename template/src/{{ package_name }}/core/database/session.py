@@ -47,6 +47,8 @@ class Database:
             hide_parameters=True,
             connect_args={
                 "timeout": db.connect_timeout,
+                # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
+                "command_timeout": db.statement_timeout + 5,
                 "server_settings": {"statement_timeout": str(int(db.statement_timeout * 1000))},
             },
         )

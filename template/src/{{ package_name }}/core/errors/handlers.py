@@ -106,11 +106,12 @@ _CODE_OF_STATUS = {code.status: code for code in reversed(ErrorCode) if code != 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # Only where and why: the input itself may be a secret.
+    # Only where and why, since the input itself may be a secret.
     faults = [
         {"field": ".".join(str(part) for part in fault["loc"]), "message": _reason(fault)}
         for fault in error.errors()
     ]
+    _log.info("refused", code=ErrorCode.VALIDATION_FAILED, details=faults)
     return problem_response(
         request.url.path,
         ErrorCode.VALIDATION_FAILED,
@@ -124,16 +125,29 @@ def _reason(fault: Mapping[str, Any]) -> str:
 
 
 async def _dependency_error(request: Request, error: Exception) -> JSONResponse:
-    """PostgreSQL or Redis can't be reached; what else they say is our own fault, a 500."""
-    if isinstance(error, DBAPIError) and not error.connection_invalidated:
+    """PostgreSQL or Redis does not serve us; what else they say is our own fault, a 500."""
+    if isinstance(error, PoolTimeoutError):
+        detail = "Every connection to PostgreSQL is in use; try again"
+    elif isinstance(error, DBAPIError) and not _is_unavailable(error):
         return await _unhandled(request, error)
-    _log.error("dependency unreachable", exc_info=error)
+    else:
+        detail = "A server this service needs can't be reached; try again"
+    _log.error("dependency unavailable", exc_info=error)
     return problem_response(
         request.url.path,
         ErrorCode.SERVICE_UNAVAILABLE,
-        "A server this service needs can't be reached; try again",
+        detail,
         headers={"Retry-After": "1"},
     )
+
+
+# Classes of SQLSTATE: connection, credentials, no such database, resources, operator's doing.
+_UNAVAILABLE = ("08", "28", "3D", "53", "57P")
+
+
+def _is_unavailable(error: DBAPIError) -> bool:
+    sqlstate = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE)
 
 
 async def _unhandled(request: Request, error: Exception) -> JSONResponse:
