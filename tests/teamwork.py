@@ -71,14 +71,15 @@ def update(service: Path) -> Path:
 
 
 def work_on(service: Path) -> None:
-    """Add a route with its test, a dependency and a setting; change a line of the README."""
+    """Add a route with its test, and a dependency; change a line of the README."""
     package = service / "src" / "trading_service"
     (package / "api" / "motto.py").write_text(ROUTE)
     (service / "tests" / "api" / "test_motto.py").write_text(TEST_OF_ROUTE)
-    insert_below(package / "api" / "router.py", "from . import", "from . import motto as our_motto")
-    insert_below(package / "api" / "router.py", MARKER, "router.include_router(our_motto.router)")
+    router = package / "api" / "router.py"
+    insert_below(router, "from . import", "from .motto import router as motto")
+    append(router, "router.include_router(motto)\n")
     insert_below(service / "pyproject.toml", MARKER, '    "humanize>=4.17,<5",')
-    replace(service / "README.md", "# Trading Service\n", "# Trading Service with a motto\n")
+    replace(service / "README.md", "Places and tracks orders.", "Places orders, and has a motto.")
 
 
 def improve(template: Path) -> None:
