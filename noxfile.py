@@ -5,6 +5,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,19 +170,22 @@ UV = {
 
 def find_python(version: str) -> str | None:
     """An interpreter of this version that runs; None if there is none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    managed = ["uv", "python", "find", "--managed-python", "--no-python-downloads", version]
-    candidates = [
-        sys.executable,
-        shutil.which(f"python{version}"),
-        *sorted(map(str, pyenv.glob(f"versions/{version}*/bin/python"))),
-        output_of(*managed),
-    ]
     ask = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for candidate in filter(None, candidates):
+    for candidate in candidates(version):
         if output_of(candidate, "-c", ask) == version:
             return candidate
     return None
+
+
+def candidates(version: str) -> Iterator[str]:
+    """Where an interpreter may be; what pyenv puts on the PATH often doesn't run."""
+    yield sys.executable
+    yield f"python{version}"
+    with suppress(OSError):  # the folder may be another user's
+        pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+        yield from sorted(map(str, pyenv.glob(f"versions/{version}.*/bin/python")))
+    if managed := output_of("uv", "python", "find", "--managed-python", "--offline", version):
+        yield managed
 
 
 def output_of(*command: str) -> str | None:
