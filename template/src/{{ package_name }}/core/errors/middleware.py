@@ -52,25 +52,18 @@ class RequestIDMiddleware:
             await self.app(scope, receive, send)
             return
         ids = _inbound(scope)
-        request_id = ids.request_id
+        request_id = ids[0]
         scope.setdefault("state", {})["request_id"] = request_id
         header = (_HEADER, request_id.encode())
 
-        is_open = scope["type"] == "http"
-
         async def send_with_id(message: Message) -> None:
-            nonlocal is_open
             if message["type"] in _RESPONSE_STARTS:
-                others = [pair for pair in message.get("headers", ()) if pair[0] != _HEADER]
-                message["headers"] = [*others, header]
-                is_open = True
-            elif not is_open and "websocket.http.response" in scope.get("extensions", {}):
-                # Closed before it was accepted: the server's own answer would have no id.
-                start = {"type": "websocket.http.response.start", "status": 403}
-                await send(start | {"headers": [header]})
-                message = {"type": "websocket.http.response.body", "body": b""}
+                headers = message.get("headers", ())
+                message["headers"] = [*(pair for pair in headers if pair[0] != _HEADER), header]
             await send(message)
 
+        if scope["type"] == "websocket":
+            send_with_id = _refusing_with(header, scope, send_with_id)
         token = _ids.set(ids)
         try:
             await self.app(scope, receive, send_with_id)
@@ -79,6 +72,22 @@ class RequestIDMiddleware:
             raise
         finally:
             _ids.reset(token)
+
+
+def _refusing_with(header: tuple[bytes, bytes], scope: Scope, send: Send) -> Send:
+    """A websocket's `send` that refuses with an answer of ours: the server's has no id."""
+    is_open = "websocket.http.response" not in scope.get("extensions", {})
+
+    async def send_or_refuse(message: Message) -> None:
+        nonlocal is_open
+        if message["type"] == "websocket.close" and not is_open:
+            start = {"type": "websocket.http.response.start", "status": 403, "headers": [header]}
+            await send(start)
+            message = {"type": "websocket.http.response.body", "body": b""}
+        is_open = True
+        await send(message)
+
+    return send_or_refuse
 
 
 def _inbound(scope: Scope) -> _Ids:
