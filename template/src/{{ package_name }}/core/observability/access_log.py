@@ -1,5 +1,6 @@
 """One log line a request."""
 
+import logging
 import time
 
 import structlog
@@ -26,30 +27,45 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        status = 0
-        complete = False
+        responder = _Responder(send)
         started = time.perf_counter()
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status, complete
-            await send(message)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif message["type"] == "http.response.body":
-                complete = not message.get("more_body", False)
-
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, responder.send)
         except Exception:
-            if not complete:
+            if not responder.is_complete:
                 raise
         finally:
             if not scope["path"].startswith(_QUIET):
-                _log.log(
-                    40 if status >= 500 or not complete else 20,
-                    "request" if complete else "request broken off",
-                    method=scope["method"],
-                    route=route_template(scope),
-                    status=status,
-                    duration_ms=round((time.perf_counter() - started) * 1000, 2),
-                )
+                responder.log(scope, time.perf_counter() - started)
+
+
+class _Responder:
+    """Passes a response on, and remembers what is logged of it."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.size = 0
+        self.is_complete = False
+
+    async def send(self, message: Message) -> None:
+        await self._send(message)
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        elif message["type"] == "http.response.body":
+            self.size += len(message.get("body", b""))
+            self.is_complete = not message.get("more_body", False)
+
+    def log(self, scope: Scope, seconds: float) -> None:
+        is_bad = self.status >= 500 or not self.is_complete
+        client = scope.get("client")
+        _log.log(
+            logging.ERROR if is_bad else logging.INFO,
+            "request" if self.is_complete else "request broken off",
+            method=scope["method"],
+            route=route_template(scope),
+            status=self.status,
+            duration_ms=round(seconds * 1000, 2),
+            bytes=self.size,
+            client=client[0] if client else "",
+        )

@@ -1,15 +1,17 @@
 """Structured logs, the standard library's loggers included."""
 
 import logging
-import re
 import sys
 from typing import Any, TextIO
+from urllib.parse import unquote, urlsplit
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from ..config import Settings
-from ..errors.middleware import get_request_id
+from ..errors.context import current_context
+from ..errors.middleware import get_request_id, get_trace_id
+from .redaction import Redactor, secrets_of
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -21,18 +23,19 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
+        _add_ids,
+        _add_context,
     ]
     if settings.log_as_json:
         renderer: list[Processor] = [
             structlog.processors.format_exc_info,
-            _redact,
+            _Redact(settings),
             structlog.processors.JSONRenderer(default=str),
         ]
     else:
         renderer = [
             structlog.processors.format_exc_info,
-            _redact,
+            _Redact(settings),
             structlog.dev.ConsoleRenderer(colors=stream.isatty()),
         ]
     structlog.configure(
@@ -56,10 +59,9 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logger.handlers = []
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # ours has the route and the request id
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # logs every URL, tokens in them included
 
 
-def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
     request_id = get_request_id()
     if not request_id:  # the server logs an error after the request has ended
         error = event.get("exc_info")
@@ -67,31 +69,31 @@ def _add_request_id(_logger: Any, _method: str, event: EventDict) -> EventDict:
         request_id = getattr(error, "request_id", "")
     if request_id:
         event["request_id"] = request_id
+    if trace_id := get_trace_id():
+        event["trace_id"] = trace_id
     return event
 
 
-_SECRET_KEYS = re.compile(
-    r"password|passphrase|secret|token|api_?key|authorization|cookie", re.IGNORECASE
-)
-_SECRET_TEXTS = [
-    (re.compile(r"(\w+://[^\s:/@]*):[^\s/]+@"), r"\1:***@"),  # a password in a URL
-    (re.compile(r"(bearer\s+)\S+", re.IGNORECASE), r"\1***"),
-    (re.compile(r"(/bot)\d+:[\w-]+"), r"\1***"),  # a Telegram URL
-]
+def _add_context(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    context = {**current_context(), **event.get("context", {})}
+    if context:
+        event["context"] = context
+    else:
+        event.pop("context", None)
+    return event
 
 
-def _redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    return {key: _redacted(key, value) for key, value in event.items()}
+class _Redact:
+    """The one place where secrets are masked: the last before a line is written."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._redactor = Redactor(secrets_of(settings) + _passwords_in_urls(settings))
+
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
+        return {name: self._redactor.value(name, value) for name, value in event.items()}
 
 
-def _redacted(key: str, value: Any) -> Any:
-    if _SECRET_KEYS.search(key):
-        return "***"
-    if isinstance(value, str):
-        for pattern, replacement in _SECRET_TEXTS:
-            value = pattern.sub(replacement, value)
-    elif isinstance(value, dict):
-        return {k: _redacted(str(k), v) for k, v in value.items()}
-    elif isinstance(value, list | tuple):
-        return [_redacted(key, item) for item in value]
-    return value
+def _passwords_in_urls(settings: Settings) -> list[str]:
+    urls = [secret for secret in secrets_of(settings) if "://" in secret]
+    quoted = [password for url in urls if (password := urlsplit(url).password)]
+    return quoted + [unquote(password) for password in quoted]

@@ -1,0 +1,67 @@
+"""Keeping secrets out of what is logged."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, SecretStr
+
+_MASK = "***"
+_NAMES = r"password|passwd|passphrase|secret|token|api[-_ ]?key|authorization|cookie|credential"
+_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_SECRET_TEXTS = [
+    (re.compile(r"(\w+://[^\s:/@]*):[^\s/]*@"), rf"\1:{_MASK}@"),  # a password in a URL
+    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
+    (re.compile(r"/bot\d+:[\w-]+"), f"/bot{_MASK}"),  # a Telegram URL
+    (re.compile(r"\bsk_[\w-]{16,}"), _MASK),  # an API key of ours
+    (
+        re.compile(
+            rf"""((?:[\w-]*(?:{_NAMES})[\w-]*)["']?\s*[=:]\s*["']?)(?!\*)[^\s"',;&)}}]+""",
+            re.IGNORECASE,
+        ),
+        rf"\1{_MASK}",
+    ),
+]
+
+
+class Redactor:
+    """Masks values by name, by what they look like, and the known secrets wherever they occur."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        # A short one would mask words that have nothing to do with it.
+        known = {secret for secret in secrets if len(secret) >= 6}
+        known |= {quote(secret, safe="") for secret in known}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
+
+    def text(self, text: str) -> str:
+        if self._known is not None:
+            text = self._known.sub(_MASK, text)
+        for pattern, replacement in _SECRET_TEXTS:
+            text = pattern.sub(replacement, text)
+        return text
+
+    def value(self, name: str, value: Any) -> Any:
+        """The value of that name with every secret in it masked, down to any depth."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if _SECRET_NAME.search(name):
+            return _MASK
+        if isinstance(value, Mapping):
+            return {str(key): self.value(str(key), item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(name, item) for item in value]
+        return self.text(str(value))
+
+
+def secrets_of(model: BaseModel) -> list[str]:
+    """The value of every secret field, nested ones included."""
+    found: list[str] = []
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, BaseModel):
+            found += secrets_of(value)
+    return found
