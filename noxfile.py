@@ -1,6 +1,7 @@
 """Everything that is run on this template: `nox` checks it, `nox -s demo` shows what it renders."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,7 +127,8 @@ def verify(session: nox.Session, service: Path) -> None:
 
 def oldest_python(service: Path) -> str:
     """The oldest Python that the service allows."""
-    return str(project_of(service)["requires-python"]).removeprefix(">=")
+    (oldest,) = re.findall(r">=(3\.\d+)", project_of(service)["requires-python"])
+    return str(oldest)
 
 
 def command_of(service: Path) -> Path:
