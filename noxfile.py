@@ -84,6 +84,21 @@ def demo(session: nox.Session) -> None:
     become(service, command_of(service), "dev", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Print what the service's parts cost, as ratios measured side by side."""
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    python = service / ".venv" / "bin" / "python"
+    beside = nox.project.dependency_groups(nox.project.load_toml(), "bench")
+    session.run("uv", "pip", "install", f"--python={python}", *beside, env=UV, external=True)
+    for benchmark in sorted((HERE / "tests" / "benchmarks").glob("*.py")):
+        session.log(benchmark.name)
+        with session.chdir(service):
+            session.run(str(python), str(benchmark), external=True)
+
+
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 

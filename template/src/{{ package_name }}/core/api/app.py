@@ -1,5 +1,6 @@
 """The FastAPI application class of every service."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,9 +11,15 @@ from starlette.types import ASGIApp
 from ..config import Settings
 from ..errors.handlers import PROBLEM_JSON, Problem, install_error_handlers
 from ..errors.middleware import HEADER, RequestIDMiddleware
-from ..observability.access_log import AccessLogMiddleware
-from ..observability.metrics import MetricsMiddleware
+from ..observability.requests import RequestLogMiddleware
 from .body_limit import BodyLimitMiddleware
+
+# FastAPI would look for providers anew at every request, to find none.
+_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
+
+
+def _exports_telemetry() -> bool:
+    return any(name.startswith(("OTEL_", "FASTAPI_OTEL_")) for name in os.environ)
 
 
 class ServiceAPI(FastAPI):
@@ -24,6 +31,7 @@ class ServiceAPI(FastAPI):
     def __init__(
         self, settings: Settings, *, public_context: Iterable[str] = (), **options: Any
     ) -> None:
+        options.setdefault("telemetry", None if _exports_telemetry() else _NO_TELEMETRY)
         super().__init__(
             redirect_slashes=False,
             responses={"default": {"model": Problem, "description": "Any error"}},
@@ -47,7 +55,7 @@ class ServiceAPI(FastAPI):
                 allow_headers=["Authorization", "Content-Type", HEADER],
                 expose_headers=[HEADER, "Retry-After"],
             )
-        return RequestIDMiddleware(AccessLogMiddleware(MetricsMiddleware(app)))
+        return RequestIDMiddleware(RequestLogMiddleware(app))
 
     def openapi(self) -> dict[str, Any]:
         """FastAPI's document, with errors as what they are: `Problem`, as problem+json."""

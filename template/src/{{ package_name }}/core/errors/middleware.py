@@ -1,9 +1,8 @@
 """The request id."""
 
-import os
+import random
 import re
 from contextvars import ContextVar
-from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,23 +17,22 @@ _RESPONSE_STARTS = {
 }
 
 
-class _Ids(NamedTuple):
-    request_id: str = ""
-    trace_id: str = ""
+_ids: ContextVar[tuple[str, str]] = ContextVar("request_ids", default=("", ""))
 
 
-_NONE = _Ids()
-_ids: ContextVar[_Ids] = ContextVar("request_ids", default=_NONE)
+def get_ids() -> tuple[str, str]:
+    """(request id, trace id) of the request being served; "" for what there is not."""
+    return _ids.get()
 
 
 def get_request_id() -> str:
     """The id of the request being served, or "" outside of one."""
-    return _ids.get().request_id
+    return _ids.get()[0]
 
 
 def get_trace_id() -> str:
     """The trace id of the caller's `traceparent` header, or "" without a valid one."""
-    return _ids.get().trace_id
+    return _ids.get()[1]
 
 
 class RequestIDMiddleware:
@@ -62,11 +60,14 @@ class RequestIDMiddleware:
                 message["headers"] = [*(pair for pair in headers if pair[0] != _HEADER), header]
             await send(message)
 
-        if scope["type"] == "websocket":
-            send_with_id = _refusing_with(header, scope, send_with_id)
+        is_http = scope["type"] == "http"
         token = _ids.set(ids)
         try:
-            await self.app(scope, receive, send_with_id)
+            await self.app(
+                scope,
+                receive,
+                send_with_id if is_http else _refusing_with(header, scope, send_with_id),
+            )
         except Exception as error:
             error.request_id = request_id  # type: ignore[attr-defined]  # for the server's log line
             raise
@@ -90,7 +91,7 @@ def _refusing_with(header: tuple[bytes, bytes], scope: Scope, send: Send) -> Sen
     return send_or_refuse
 
 
-def _inbound(scope: Scope) -> _Ids:
+def _inbound(scope: Scope) -> tuple[str, str]:
     """The client's ids where they are safe, else new ones."""
     request_id = trace_id = b""
     for name, value in scope["headers"]:
@@ -98,5 +99,7 @@ def _inbound(scope: Scope) -> _Ids:
             request_id = b"" if request_id else value  # two are none: which would it be?
         elif name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
             trace_id = match[1]
-    is_safe = _SAFE_ID.fullmatch(request_id)
-    return _Ids(request_id.decode() if is_safe else os.urandom(16).hex(), trace_id.decode())
+    if request_id and _SAFE_ID.fullmatch(request_id):
+        return request_id.decode(), trace_id.decode()
+    # It has to be unique, not secret; and `random` seeds itself anew in a forked process.
+    return f"{random.getrandbits(128):032x}", trace_id.decode()

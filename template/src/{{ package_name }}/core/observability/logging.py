@@ -3,8 +3,8 @@
 import json
 import logging
 import sys
-from functools import partial
-from typing import Any, TextIO
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TextIO
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -12,38 +12,40 @@ from structlog.typing import EventDict, Processor
 
 from ..config import Settings
 from ..errors.context import current_context
-from ..errors.middleware import get_request_id, get_trace_id
+from ..errors.middleware import get_ids
 from .redaction import Redactor, secrets_of
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """Write every log line of the process to `stream` (standard error), as JSON or for people."""
     stream = stream or sys.stderr
+    level = logging.getLevelNamesMapping()[settings.log.level]
     described: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.PositionalArgumentsFormatter(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_timestamp,
         _add_ids,
         _add_context,
     ]
     written: list[Processor] = [
-        structlog.processors.format_exc_info,
+        _add_exception,
         _Redact(settings),
         structlog.processors.JSONRenderer(serializer=_to_json)
         if settings.log_as_json
         else structlog.dev.ConsoleRenderer(colors=stream.isatty()),
     ]
-    level = logging.getLevelNamesMapping()[settings.log.level]
     # structlog's own lines take the short way; those of the standard library's loggers, which
     # other libraries use, end in the same processors.
     structlog.configure(
-        processors=[*described, *written],
-        logger_factory=partial(_Logger, stream),
+        processors=_PROCESSORS,
+        logger_factory=_Logger,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        cache_logger_on_first_use=False,  # a logger of a module would keep its first stream
+        cache_logger_on_first_use=True,
     )
+    # In place: a module's logger keeps what it was made with.
+    _PROCESSORS[:] = [*described, *written]
+    _Logger.stream = stream
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -61,41 +63,56 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     logging.getLogger("uvicorn.access").disabled = True  # ours has the route and the request id
 
 
-_encode = json.JSONEncoder(default=str).encode
+_PROCESSORS: list[Processor] = []
 
 
-def _to_json(event: EventDict, **_options: Any) -> str:
-    return _encode(event)  # json.dumps would make an encoder for each line
+class _Logger:
+    """What structlog writes with: it knows its name, and where all of them write."""
 
+    stream: ClassVar[TextIO] = sys.stderr
 
-class _Logger(structlog.WriteLogger):
-    """Writes lines, and knows its name."""
-
-    def __init__(self, stream: TextIO, name: str = "") -> None:
-        super().__init__(stream)
+    def __init__(self, name: str = "") -> None:
         self.name = name
+
+    def msg(self, line: str) -> None:
+        self.stream.write(f"{line}\n")
+        self.stream.flush()
+
+    debug = info = warning = error = critical = fatal = log = msg
+
+
+def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = datetime.now(UTC).isoformat()
+    return event
 
 
 def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    request_id = get_request_id()
+    request_id, trace_id = get_ids()
     if not request_id:  # the server logs an error after the request has ended
         error = event.get("exc_info")
         error = error[1] if isinstance(error, tuple) else error
         request_id = getattr(error, "request_id", "")
     if request_id:
         event["request_id"] = request_id
-    if trace_id := get_trace_id():
+    if trace_id:
         event["trace_id"] = trace_id
     return event
 
 
 def _add_context(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    context = {**current_context(), **event.get("context", {})}
-    if context:
-        event["context"] = context
-    else:
-        event.pop("context", None)
+    context = current_context()
+    own = event.pop("context", None)
+    if context or own:
+        event["context"] = {**context, **(own or {})}
     return event
+
+
+def _add_exception(logger: Any, method: str, event: EventDict) -> EventDict:
+    return (
+        structlog.processors.format_exc_info(logger, method, event)
+        if "exc_info" in event
+        else event
+    )
 
 
 class _Redact:
@@ -105,16 +122,24 @@ class _Redact:
         self._redactor = Redactor(secrets_of(settings) + _passwords_in_urls(settings))
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
-        return {
-            name: value if name in _OURS else self._redactor.value(name, value)
-            for name, value in event.items()
-        }
+        for name, value in event.items():
+            if name not in _OURS and type(value) not in _PLAIN:
+                event[name] = self._redactor.value(name, value)
+        return event
 
 
 _OURS = frozenset({"level", "logger", "timestamp", "request_id", "trace_id"})
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def _passwords_in_urls(settings: Settings) -> list[str]:
     urls = [secret for secret in secrets_of(settings) if "://" in secret]
     quoted = [password for url in urls if (password := urlsplit(url).password)]
     return quoted + [unquote(password) for password in quoted]
+
+
+_encode = json.JSONEncoder(default=str).encode
+
+
+def _to_json(event: EventDict, **_options: Any) -> str:
+    return _encode(event)  # json.dumps would make an encoder for each line
