@@ -39,13 +39,13 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     # other libraries use, end in the same processors.
     structlog.configure(
         processors=_PROCESSORS,
-        logger_factory=_Logger,
+        logger_factory=LineLogger,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     # In place: a module's logger keeps what it was made with.
     _PROCESSORS[:] = [*described, *written]
-    _Logger.stream = stream
+    LineLogger.stream, LineLogger.level = stream, level
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -64,15 +64,26 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 _PROCESSORS: list[Processor] = []
+_METHODS = {logging.INFO: "info", logging.ERROR: "error"}
 
 
-class _Logger:
+class LineLogger:
     """What structlog writes with: it knows its name, and where all of them write."""
 
     stream: ClassVar[TextIO] = sys.stderr
+    level: ClassVar[int] = logging.INFO
 
     def __init__(self, name: str = "") -> None:
         self.name = name
+
+    def line(self, level: int, event: EventDict) -> None:
+        """Log a line at a third less cost than through structlog's front: for each request."""
+        if level >= self.level:
+            method = _METHODS[level]
+            line: Any = event
+            for processor in _PROCESSORS:
+                line = processor(self, method, line)
+            self.msg(line)
 
     def msg(self, line: str) -> None:
         self.stream.write(f"{line}\n")

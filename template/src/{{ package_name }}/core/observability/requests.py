@@ -3,13 +3,13 @@
 import logging
 import time
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .logging import LineLogger
 from .metrics import count_request
 from .route import route_template
 
-_log = structlog.get_logger("access")
+_log = LineLogger("access")
 _QUIET = ("/health", "/metrics")
 
 
@@ -56,13 +56,15 @@ class RequestLogMiddleware:
 def _log_request(scope: Scope, status: int, size: int, seconds: float, is_complete: bool) -> None:
     client = scope.get("client")
     is_bad = status >= 500 or not is_complete
-    _log.log(
+    _log.line(
         logging.ERROR if is_bad else logging.INFO,
-        "request" if is_complete else "request broken off",
-        method=scope["method"],
-        route=route_template(scope),
-        status=status,
-        duration_ms=round(seconds * 1000, 2),
-        bytes=size,
-        client=client[0] if client else "",
+        {
+            "event": "request" if is_complete else "request broken off",
+            "method": scope["method"],
+            "route": route_template(scope),
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "bytes": size,
+            "client": client[0] if client else "",
+        },
     )
