@@ -13,22 +13,22 @@ import tempfile
 import time
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
+from trading_service.core.api.app import ServiceAPI
+from trading_service.core.config import Settings
+from trading_service.core.observability.logging import configure_logging
+
 ROUNDS, REQUESTS, CONNECTIONS = 9, 3000, 16
 PORT = {"bare": 18081, "service": 18082, "BaseHTTPMiddleware": 18083}
 
 
 def application(kind: str) -> Any:
     if kind == "service":
-        from trading_service.core.api.app import ServiceAPI
-        from trading_service.core.config import Settings
-        from trading_service.core.observability.logging import configure_logging
-
         settings = Settings(log={"format": "json"}, _env_file=None)
         configure_logging(settings)
         app: Any = ServiceAPI(settings)
     else:
-        from fastapi import FastAPI
-
         app = FastAPI()
     if kind == "BaseHTTPMiddleware":
 
@@ -46,8 +46,6 @@ def application(kind: str) -> Any:
 
 
 def serve(kind: str) -> None:
-    import uvicorn
-
     uvicorn.run(application(kind), port=PORT[kind], access_log=False, log_config=None)
 
 
