@@ -44,7 +44,6 @@ class Database:
             pool_timeout=db.pool_timeout,
             pool_recycle=db.pool_recycle,
             pool_pre_ping=True,
-            echo=settings.debug,
             hide_parameters=True,
             connect_args={
                 "timeout": db.connect_timeout,

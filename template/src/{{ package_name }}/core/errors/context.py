@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
-
-from .middleware import get_request_id
 
 _ATTRIBUTE = "error_context"
 _MAX_KEYS = 30
 _MAX_LENGTH = 500
+_numbers = count()
 
 
 class _Context(dict[str, Any]):
@@ -22,7 +22,7 @@ class _Context(dict[str, Any]):
         for name in list(self)[: max(0, len(self) - _MAX_KEYS)]:
             del self[name]
         self.outer = outer
-        self.request_id = get_request_id()
+        self.number = next(_numbers)  # of two, the later one has the greater
 
     def is_within(self, other: "_Context") -> bool:
         context: _Context | None = self
@@ -66,8 +66,8 @@ class error_context:  # noqa: N801  # used like a function
         if isinstance(attached, _Context):
             if attached.is_within(context):
                 return  # an inner block's says more
-            if attached.request_id and attached.request_id == context.request_id:
-                # A block that could not see this one, which is around it in another thread.
+            if attached.number > context.number:
+                # A block in another thread, which could not see this one around it.
                 context = _Context(context, attached)
             # Else it is left from an earlier raise of the same instance.
         with suppress(AttributeError):
@@ -101,8 +101,14 @@ def _related(error: BaseException) -> Iterator[BaseException]:
             queue += part.exceptions
 
 
-def _capped(value: Any) -> Any:
+def _capped(value: Any, depth: int = 3) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = str(value)
+    if depth and isinstance(value, Mapping):  # as it is, for secrets to be found by name
+        items = list(value.items())[:_MAX_KEYS]
+        return {str(key): _capped(item, depth - 1) for key, item in items}
+    try:
+        text = str(value)
+    except Exception as error:  # what describes an error must not raise one
+        text = f"<{type(value).__name__}: {type(error).__name__} in str()>"
     return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}... ({len(text)} characters)"

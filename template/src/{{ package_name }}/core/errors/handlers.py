@@ -5,15 +5,18 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from .context import context_of
 from .exceptions import ErrorCode, ErrorCodeBase, TradingException
@@ -61,7 +64,7 @@ def problem_response(
         details=dict(details or {}),
     )
     return JSONResponse(
-        problem.model_dump(mode="json"),
+        problem.model_dump(mode="json", fallback=str),
         status_code=status,
         headers=dict(headers or {}),
         media_type=PROBLEM_JSON,
@@ -73,7 +76,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TradingException, _trading_exception)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    for error in (OSError, RedisError, PoolTimeoutError, DBAPIError):
+    for error in (OSError, RedisError, PoolTimeoutError, DBAPIError, httpx.HTTPError):
         app.add_exception_handler(error, _server_error)
     app.add_exception_handler(Exception, _server_error)
 
@@ -95,29 +98,43 @@ async def _trading_exception(request: Request, error: Exception) -> JSONResponse
     )
 
 
-async def _http_exception(request: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = _CODE_OF_STATUS.get(error.status_code)
-    if code is None:
-        is_ours = error.status_code >= 500
-        code = ErrorCode.INTERNAL_ERROR if is_ours else ErrorCode.BAD_REQUEST
-    detail = error.detail or HTTPStatus(error.status_code).phrase
+    if error.status_code in _BODILESS:
+        return Response(status_code=error.status_code, headers=error.headers)
+    is_ours = error.status_code >= 500
+    default = ErrorCode.INTERNAL_ERROR if is_ours else ErrorCode.BAD_REQUEST
+    code = _CODE_OF_STATUS.get(error.status_code, default)
+    detail: Any = error.detail or HTTPStatus(error.status_code).phrase
+    log = _log.error if is_ours else _log.info
+    log("refused", code=code, detail=detail, context=context_of(error))
     return _answer(
-        request, error, code, str(detail), status=error.status_code, headers=error.headers
+        request,
+        error,
+        code,
+        detail if isinstance(detail, str) else code.summary,
+        status=error.status_code,
+        details=None if isinstance(detail, str) else {"detail": detail},
+        headers=error.headers,
     )
 
 
+_BODILESS = {204, 205, 304}
 _CODE_OF_STATUS = {code.status: code for code in ErrorCode if code is not ErrorCode.ORDER_FAILED}
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    # Only where and why, since the input itself may be a secret.
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"]), "message": _reason(fault)}
+        {"field": _field(fault), "message": _reason(fault)}
         for fault in error.errors()[:_MAX_FAULTS]
     ]
-    _log.info("refused", code=ErrorCode.VALIDATION_FAILED, details=faults)
+    _log.info(
+        "refused",
+        code=ErrorCode.VALIDATION_FAILED,
+        details=faults,
+        context=context_of(error),
+    )
     return _answer(
         request,
         error,
@@ -130,8 +147,18 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 _MAX_FAULTS = 20
 
 
+def _field(fault: Mapping[str, Any]) -> str:
+    """Where the fault is, in names of ours: those of the client, as the input, may be secrets."""
+    location = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        name = str(location[-1])
+        is_plain = len(name) <= 40 and name.isidentifier() and name.islower()
+        location = (*location[:-1], name if is_plain else "(unknown field)")
+    return ".".join(str(part)[:100] for part in location)
+
+
 def _reason(fault: Mapping[str, Any]) -> str:
-    return str(fault["msg"]).removeprefix("Value error, ")
+    return str(fault["msg"]).removeprefix("Value error, ")[:500]
 
 
 async def _server_error(request: Request, error: Exception) -> JSONResponse:
@@ -158,6 +185,10 @@ def _classify(error: Exception) -> tuple[ErrorCode, str]:
         if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
             error = ConnectionError()
     match error:
+        case httpx.TimeoutException():
+            return ErrorCode.DEADLINE_EXCEEDED, "Another service took too long"
+        case httpx.TransportError():
+            return ErrorCode.SERVICE_UNAVAILABLE, "Another service can't be reached; try again"
         case IntegrityError():
             return ErrorCode.CONFLICT, "It contradicts what is stored already"
         case PoolTimeoutError():
@@ -166,7 +197,7 @@ def _classify(error: Exception) -> tuple[ErrorCode, str]:
             return ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"
         case DBAPIError() if sqlstate == _QUERY_CANCELED:
             return ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"
-        case ConnectionError() | RedisError():
+        case ConnectionError() | RedisConnectionError() | RedisTimeoutError():
             return ErrorCode.SERVICE_UNAVAILABLE, "A server it needs can't be reached; try again"
     return ErrorCode.INTERNAL_ERROR, "Something went wrong; the request id finds it in the log"
 

@@ -2,8 +2,10 @@
 
 import random
 import re
+from contextlib import suppress
 from contextvars import ContextVar
 
+import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
@@ -17,6 +19,7 @@ _RESPONSE_STARTS = {
 }
 
 
+_log = structlog.get_logger(__name__)
 _ids: ContextVar[tuple[str, str]] = ContextVar("request_ids", default=("", ""))
 
 
@@ -60,46 +63,65 @@ class RequestIDMiddleware:
                 message["headers"] = [*(pair for pair in headers if pair[0] != _HEADER), header]
             await send(message)
 
-        is_http = scope["type"] == "http"
         token = _ids.set(ids)
         try:
-            await self.app(
-                scope,
-                receive,
-                send_with_id if is_http else _refusing_with(header, scope, send_with_id),
-            )
+            if scope["type"] == "http":
+                await self.app(scope, receive, send_with_id)
+            else:
+                await _Handshake(self.app, scope, send_with_id).run(receive)
         except Exception as error:
-            error.request_id = request_id  # type: ignore[attr-defined]  # for the server's log line
+            with suppress(AttributeError):  # for the server's log line
+                error.request_id = request_id  # type: ignore[attr-defined]
             raise
         finally:
             _ids.reset(token)
 
 
-def _refusing_with(header: tuple[bytes, bytes], scope: Scope, send: Send) -> Send:
-    """A websocket's `send` that refuses with an answer of ours: the server's has no id."""
-    is_open = "websocket.http.response" not in scope.get("extensions", {})
+class _Handshake:
+    """A websocket that is refused, or fails before it is accepted, with a response of ours.
 
-    async def send_or_refuse(message: Message) -> None:
-        nonlocal is_open
-        if message["type"] == "websocket.close" and not is_open:
-            start = {"type": "websocket.http.response.start", "status": 403, "headers": [header]}
-            await send(start)
-            message = {"type": "websocket.http.response.body", "body": b""}
-        is_open = True
-        await send(message)
+    The server's own response would have no id.
+    """
 
-    return send_or_refuse
+    def __init__(self, app: ASGIApp, scope: Scope, send: Send) -> None:
+        self.app = app
+        self.scope = scope
+        self._send = send
+        self.is_over = "websocket.http.response" not in scope.get("extensions", {})
+
+    async def run(self, receive: Receive) -> None:
+        try:
+            await self.app(self.scope, receive, self.send)
+        except Exception as error:
+            if self.is_over:
+                raise
+            _log.error("unhandled error", exc_info=error)
+            await self._refuse(500)
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.close" and not self.is_over:
+            await self._refuse(403)
+        else:
+            self.is_over = True
+            await self._send(message)
+
+    async def _refuse(self, status: int) -> None:
+        self.is_over = True
+        await self._send({"type": "websocket.http.response.start", "status": status})
+        await self._send({"type": "websocket.http.response.body", "body": b""})
 
 
 def _inbound(scope: Scope) -> tuple[str, str]:
     """The client's ids where they are safe, else new ones."""
     request_id = trace_id = b""
+    times = 0
     for name, value in scope["headers"]:
         if name == _HEADER:
-            request_id = b"" if request_id else value  # two are none: which would it be?
+            request_id = value
+            times += 1
         elif name == b"traceparent" and (match := _TRACEPARENT.fullmatch(value)):
             trace_id = match[1]
-    if request_id and _SAFE_ID.fullmatch(request_id):
+    if times == 1 and _SAFE_ID.fullmatch(request_id):  # of two, which would it be?
         return request_id.decode(), trace_id.decode()
     # It has to be unique, not secret; and `random` seeds itself anew in a forked process.
     return f"{random.getrandbits(128):032x}", trace_id.decode()

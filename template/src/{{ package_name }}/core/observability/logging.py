@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TextIO
 from urllib.parse import unquote, urlsplit
@@ -61,6 +62,14 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logger.handlers = []
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # ours has the route and the request id
+    logging.getLogger("uvicorn.error").addFilter(_is_no_refused_websocket)
+    sql_level = logging.INFO if settings.debug else logging.WARNING
+    logging.getLogger("sqlalchemy.engine").setLevel(sql_level)
+
+
+def _is_no_refused_websocket(record: logging.LogRecord) -> bool:
+    # uvicorn says so, as an error, of every websocket that is refused with a response.
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 _PROCESSORS: list[Processor] = []
@@ -86,8 +95,10 @@ class LineLogger:
             self.msg(line)
 
     def msg(self, line: str) -> None:
-        self.stream.write(f"{line}\n")
-        self.stream.flush()
+        # A full disk or a closed pipe must not fail the request that is logged.
+        with suppress(OSError, ValueError):
+            self.stream.write(f"{line}\n")
+            self.stream.flush()
 
     debug = info = warning = error = critical = fatal = log = msg
 
@@ -134,13 +145,12 @@ class _Redact:
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         for name, value in event.items():
-            if name not in _OURS and type(value) not in _PLAIN:
+            if name not in _OURS:
                 event[name] = self._redactor.value(name, value)
         return event
 
 
 _OURS = frozenset({"level", "logger", "timestamp", "request_id", "trace_id"})
-_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def _passwords_in_urls(settings: Settings) -> list[str]:
@@ -149,8 +159,11 @@ def _passwords_in_urls(settings: Settings) -> list[str]:
     return quoted + [unquote(password) for password in quoted]
 
 
-_encode = json.JSONEncoder(default=str).encode
+_encode = json.JSONEncoder(default=str, allow_nan=False).encode
 
 
 def _to_json(event: EventDict, **_options: Any) -> str:
-    return _encode(event)  # json.dumps would make an encoder for each line
+    try:
+        return _encode(event)  # json.dumps would make an encoder for each line
+    except ValueError:  # NaN or Infinity, which JSON has no word for
+        return _encode({name: str(value) for name, value in event.items()})

@@ -1,5 +1,6 @@
 """Keeping secrets out of what is logged."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -10,16 +11,38 @@ from pydantic import BaseModel, SecretStr
 
 _MASK = "***"
 _SHORT = 200
-_NAMES = r"password|passwd|passphrase|secret|token|api[-_ ]?key|authorization|cookie|credential"
-_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
+_LONGEST = 32_768  # characters; no line of ours is as long, and no client shall make one
+
+_NAMES = (
+    r"passwords?|passwd|pwd|passphrase|pass|secrets?|token|authorization|cookie|credentials?"
+    r"|(?:api|access|private|secret|signing)[-_ ]?key|sign|signature|webhook[-_]url"
+)
+# A name ends with such a word: `auth_token` and `apiKey` do, `token_symbol` does not.
+_SECRET_NAME = re.compile(
+    rf"(?:^|.*[^a-z]|.*(?=api|secret|access)|set-)(?:{_NAMES})", re.IGNORECASE
+)
+
+# Each is anchored and bounded, so that no text takes more than a time proportional to its length.
 _SECRET_TEXTS = [
-    (re.compile(r"(\w+://[^\s:/@]*):[^\s/]*@"), rf"\1:{_MASK}@"),  # a password in a URL
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {_MASK}"),
-    (re.compile(r"/bot\d+:[\w-]+"), f"/bot{_MASK}"),  # a Telegram URL
-    (re.compile(r"\bsk_[\w-]{16,}"), _MASK),  # an API key of ours
-    (
+    (re.compile(r"(://[^\s:/@]{0,256}):[^\s/@]{1,1024}@"), rf"\1:{_MASK}@"),  # a URL's password
+    (re.compile(r"://[^\s:/@]{16,256}@"), f"://{_MASK}@"),  # a URL's token
+    (re.compile(r"/bot\d{1,20}:[\w-]{1,256}"), f"/bot{_MASK}"),  # Telegram
+    (re.compile(r"(hooks\.slack\.com/services)/[\w/-]{8,256}"), rf"\1/{_MASK}"),
+    (re.compile(r"\bsk_[\w-]{16,256}"), _MASK),  # an API key of ours
+    (re.compile(r"\b(bearer|basic)\s{1,4}[\w.~+/=-]{16,4096}", re.IGNORECASE), rf"\1 {_MASK}"),
+    (  # a header to its end
         re.compile(
-            rf"""((?:[\w-]*(?:{_NAMES})[\w-]*)["']?\s*[=:]\s*["']?)(?!\*)[^\s"',;&)}}]+""",
+            r"""((?<![\w-])(?:authorization|(?:set-)?cookie)["']?\s{0,4}[=:]\s{0,4}["']?)"""
+            r"""[^"'\r\n}]{1,8192}""",
+            re.IGNORECASE,
+        ),
+        rf"\1{_MASK}",
+    ),
+    (  # name = value, "name": "value"
+        re.compile(
+            rf"""((?<![A-Za-z0-9_-])[A-Za-z0-9_-]{{0,40}}?(?<![A-Za-z])(?:{_NAMES})(?![\w-])["']?"""
+            r"""\s{0,4}(?:=|:(?=\s{0,4}["'])|:(?!\s{0,4}[a-z]+(?![\w-])))\s{0,4})"""
+            r"""("[^"\r\n]{0,4096}"|'[^'\r\n]{0,4096}'|[^\s"',;&)}\]]{1,4096})""",
             re.IGNORECASE,
         ),
         rf"\1{_MASK}",
@@ -32,28 +55,37 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # A short one would mask words that have nothing to do with it.
-        known = {secret for secret in secrets if len(secret) >= 6}
-        known |= {quote(secret, safe="") for secret in known}
+        known = {secret for secret in secrets if len(secret) >= 8}
+        for secret in tuple(known):
+            known |= {quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
         longest_first = sorted(known, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
-
+        whole = "|".join(
+            rf"(?<![A-Za-z0-9]){re.escape(one)}(?![A-Za-z0-9])" for one in longest_first
+        )
+        self._known = re.compile(whole) if known else None
         # Most lines repeat the texts of others: routes, methods, names of loggers.
         self._short_text = lru_cache(maxsize=4096)(self._masked)
 
     def text(self, text: str) -> str:
-        """The text with every secret in it masked."""
-        return self._short_text(text) if len(text) <= _SHORT else self._masked(text)
+        """The text with every secret in it masked, and cut if it is very long."""
+        if len(text) <= _SHORT:
+            return self._short_text(text)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}... ({len(text)} characters)"
+        return self._masked(text)
 
     def value(self, name: str, value: Any) -> Any:
         """The value of that name with every secret in it masked, down to any depth."""
-        if isinstance(value, str):
-            return _MASK if _is_secret(name) else self.text(value)
-        if value is None or isinstance(value, bool | int | float):
+        if value is None or isinstance(value, bool):
             return value
-        if _is_secret(name):
+        if is_secret_name(name):
             return _MASK
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, int | float):
+            return value
         if isinstance(value, Mapping):
-            return {str(key): self.value(str(key), item) for key, item in value.items()}
+            return {self.text(str(key)): self.value(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(name, item) for item in value]
         return self.text(str(value))
@@ -67,8 +99,9 @@ class Redactor:
 
 
 @lru_cache(maxsize=4096)
-def _is_secret(name: str) -> bool:
-    return _SECRET_NAME.search(name) is not None
+def is_secret_name(name: str) -> bool:
+    """Whether a value of that name is one, such as `DB_PASSWORD`, `apiKey` or `auth_token`."""
+    return _SECRET_NAME.fullmatch(name[-100:]) is not None
 
 
 def secrets_of(model: BaseModel) -> list[str]:

@@ -10,7 +10,7 @@ from .metrics import count_request
 from .route import route_template
 
 _log = LineLogger("access")
-_QUIET = ("/health", "/metrics")
+_QUIET = ("/health/", "/metrics/")
 
 
 class RequestLogMiddleware:
@@ -49,7 +49,7 @@ class RequestLogMiddleware:
         finally:
             seconds = time.perf_counter() - started
             count_request(scope, status, seconds)
-            if not scope["path"].startswith(_QUIET):
+            if not f"{scope['path']}/".startswith(_QUIET):
                 _log_request(scope, status, size, seconds, is_complete)
 
 
