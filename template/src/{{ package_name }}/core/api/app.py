@@ -11,6 +11,7 @@ from ..errors.middleware import RequestIDMiddleware
 from ..observability.access_log import AccessLogMiddleware
 from ..observability.metrics import MetricsMiddleware
 from .body_limit import BodyLimitMiddleware
+from .routing import ReplayedRoute
 
 
 class ServiceAPI(FastAPI):
@@ -22,6 +23,7 @@ class ServiceAPI(FastAPI):
             responses={"default": {"model": Problem, "description": "Any error"}},
             **options,
         )
+        self.router.route_class = ReplayedRoute
         self.state.settings = settings
         self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
         install_error_handlers(self)

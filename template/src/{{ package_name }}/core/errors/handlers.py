@@ -15,6 +15,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from ..database.commit import CommitOutcomeUnknownError
+from ..database.retry import (
+    LOCK_NOT_AVAILABLE,
+    Retry,
+    RetryableTransactionError,
+    will_be_replayed,
+)
 from .exceptions import ErrorCode, ErrorCodeBase, TradingException
 from .middleware import get_request_id
 
@@ -72,6 +79,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     for unreachable in (OSError, RedisError, PoolTimeoutError, DBAPIError):
         app.add_exception_handler(unreachable, _dependency_error)
+    app.add_exception_handler(RetryableTransactionError, _conflict)
+    app.add_exception_handler(CommitOutcomeUnknownError, _unknown_outcome)
     app.add_exception_handler(Exception, _unhandled)
 
 
@@ -124,8 +133,39 @@ def _reason(fault: Mapping[str, Any]) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")
 
 
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RetryableTransactionError)
+    if will_be_replayed(error):
+        raise error
+    return _try_again(request)
+
+
+_CONFLICT = Retry(also={LOCK_NOT_AVAILABLE})
+
+
+def _try_again(request: Request) -> JSONResponse:
+    return problem_response(
+        request.url.path,
+        ErrorCode.SERVICE_UNAVAILABLE,
+        "Too many requests want to change the same data; try again",
+        headers={"Retry-After": "1"},
+    )
+
+
+async def _unknown_outcome(request: Request, error: Exception) -> JSONResponse:
+    """No 503, which would have clients and proxies send the request again by themselves."""
+    _log.error("commit outcome unknown", exc_info=error)
+    return problem_response(
+        request.url.path,
+        ErrorCode.OUTCOME_UNKNOWN,
+        "The database was lost while it stored the result; look whether it is there",
+    )
+
+
 async def _dependency_error(request: Request, error: Exception) -> JSONResponse:
     """PostgreSQL or Redis does not serve us; what else they say is our own fault, a 500."""
+    if _CONFLICT.applies_to(error):
+        return _try_again(request)
     if isinstance(error, PoolTimeoutError):
         detail = "Every connection to PostgreSQL is in use; try again"
     elif isinstance(error, DBAPIError) and not _is_unavailable(error):
