@@ -8,7 +8,7 @@ from weakref import WeakSet
 import structlog
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -79,8 +79,8 @@ class _Attempt:
 
 
 def _is_answer(error: BaseException) -> bool:
-    """Whether COMMIT was refused, by the server or before it got there, and not lost."""
-    if isinstance(error, InvalidRequestError):
+    """Whether COMMIT was refused, by the server or before it was sent, and not lost."""
+    if isinstance(error, InvalidRequestError | InterfaceError):  # SQLAlchemy's, the driver's own
         return True
     sqlstate = sqlstate_of(error)
     if sqlstate is None or not isinstance(error, DBAPIError) or error.connection_invalidated:
