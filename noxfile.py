@@ -83,6 +83,17 @@ def demo(session: nox.Session) -> None:
     become(service, command_of(service), "dev", *session.posargs)
 
 
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What the rendered service's building blocks cost, beside what they replace; see the ratios."""
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    python = service / ".venv" / "bin" / "python"
+    for benchmark in sorted((HERE / "tests" / "benchmarks").glob("*.py")):
+        session.run(str(python), str(benchmark), external=True, env=UV)
+
+
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """The three kinds of `transactional()` block: a transaction, a savepoint, part of another block."""
 
+import asyncio
 import time
 from asyncio import CancelledError
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from .cancellation import to_the_end
 from .commit import CommitDidNotHappenError, CommitOutcomeUnknownError, commit
 from .hooks import Callback, run_callbacks
-from .metrics import DURATION, TRANSACTIONS
+from .metrics import DURATION, OUTCOMES
 from .retry import Retry, RetryableTransactionError, current_replay, sqlstate_of
 
 _log = structlog.get_logger(__name__)
@@ -139,7 +140,7 @@ class Transaction(Block):
                     "statement"
                 )
             try:
-                await session.connection(execution_options=characteristics)
+                await session.run_sync(Session.connection, execution_options=characteristics)
             except BaseException:
                 await to_the_end(self._roll_back())
                 raise
@@ -195,7 +196,8 @@ class Transaction(Block):
         if replay is not None and not self.options.read_only:
             replay.has_committed = True
         if self.callbacks:
-            await run_callbacks(self.callbacks)
+            # A task, since they may need timeouts.
+            await asyncio.create_task(run_callbacks(self.callbacks))
 
     async def _roll_back_because(self, error: BaseException) -> None:
         """Roll back, and raise RetryableTransactionError if `error` is a reason to try again."""
@@ -220,7 +222,7 @@ class Transaction(Block):
         return RetryableTransactionError(sqlstate, 1, retry=self.options.retry)
 
     def _note(self, outcome: str) -> None:
-        TRANSACTIONS.labels(outcome).inc()
+        OUTCOMES[outcome].inc()
         DURATION.observe(time.perf_counter() - self._started)
 
 

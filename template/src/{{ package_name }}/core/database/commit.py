@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 from weakref import WeakSet
 
@@ -54,7 +55,12 @@ async def commit(session: AsyncSession, *, verify: bool) -> None:
     except BaseException as error:
         if not attempt.is_sent or _is_answer(error):
             raise
-        status = await _ask_what_happened(session, attempt.transaction_id) if verify else None
+        status = None
+        if verify:
+            # A task, since it needs timeouts.
+            asking = asyncio.create_task(_ask_what_happened(session, attempt.transaction_id))
+            with suppress(asyncio.CancelledError):
+                status = await asking
         if status == "committed":
             return
         if status == "aborted":

@@ -4,9 +4,13 @@ from prometheus_client import Counter, Histogram
 
 TRANSACTIONS = Counter(
     "db_transactions",
-    "Transactions by outcome: committed, rolled_back, conflict, cancelled, unknown",
+    "Transactions by how they ended",
     ["outcome"],
 )
+OUTCOMES = {
+    outcome: TRANSACTIONS.labels(outcome)
+    for outcome in ("committed", "rolled_back", "conflict", "cancelled", "unknown")
+}
 DURATION = Histogram(
     "db_transaction_duration_seconds",
     "Seconds from the beginning of a transaction to its end",

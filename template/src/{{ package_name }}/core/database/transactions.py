@@ -119,19 +119,22 @@ class transactional:  # noqa: N801  # read as a verb, like contextlib's
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            for attempt in count(1):
-                try:
-                    async with self._session() as session, self._on(session):
-                        return await function(session, *args, **kwargs)
-                except RetryableTransactionError as error:
-                    if self._options.retry is None or error.final:
-                        raise
-                    await before_next_attempt(error, attempt)
-            raise AssertionError("unreachable")
+            return await self._run(lambda tx: function(tx, *args, **kwargs))
 
         with suppress(TypeError, ValueError):  # some callables have no signature
             run.__signature__ = _without_first(inspect.signature(function))  # type: ignore[attr-defined]
         return run
+
+    async def _run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        for attempt in count(1):
+            try:
+                async with self._session() as session, self._on(session) as tx:
+                    return await work(tx)
+            except RetryableTransactionError as error:
+                if self._options.retry is None or error.final:
+                    raise
+                await before_next_attempt(error, attempt)
+        raise AssertionError("unreachable")
 
     def _session(self) -> AbstractAsyncContextManager[AsyncSession]:
         """The session of one attempt, without anything of an attempt before."""
@@ -184,13 +187,13 @@ async def run_in_transaction(
     in `transactional()`. So `function` must do nothing that a rollback does not undo: calls of
     other services, messages and files belong after it, or into `after_commit()`.
     """
-    attempt = transactional(
+    transaction = transactional(
         sessions,
         isolation_level=isolation_level,
         retry_on_deadlock=retry,
         verify_commit=verify_commit,
     )
-    return await attempt(function)(*args)
+    return await transaction._run(lambda tx: function(tx, *args))
 
 
 def after_commit(tx: AsyncSession, callback: Callback) -> None:
