@@ -136,7 +136,9 @@ async def measure_contention(sessions: Sessions) -> bool:
 
         async def attempt(work: Callable[[AsyncSession], Awaitable[None]], retry: Retry) -> bool:
             try:
-                await run_in_transaction(sessions, work, retry=retry, isolation_level="SERIALIZABLE")
+                await run_in_transaction(
+                    sessions, work, retry=retry, isolation_level="SERIALIZABLE"
+                )
             except (RetryableTransactionError, DBAPIError):
                 return False
             return True
