@@ -85,7 +85,7 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What the rendered service's building blocks cost, beside what they replace; see the ratios."""
+    """What the service costs, beside what it replaces, in ratios."""
     install(session, "render")
     service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
     sync(session, service, THIS_PYTHON)
