@@ -1,6 +1,7 @@
 """Everything that is run on this template: `nox` checks it, `nox -s demo` shows what it renders."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -85,13 +86,17 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What the service costs, beside what it replaces, in ratios."""
+    """Print what the service's parts cost, as ratios measured side by side."""
     install(session, "render")
     service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
     sync(session, service, THIS_PYTHON)
     python = service / ".venv" / "bin" / "python"
+    beside = nox.project.dependency_groups(nox.project.load_toml(), "bench")
+    session.run("uv", "pip", "install", f"--python={python}", *beside, env=UV, external=True)
     for benchmark in sorted((HERE / "tests" / "benchmarks").glob("*.py")):
-        session.run(str(python), str(benchmark), external=True, env=UV)
+        session.log(benchmark.name)
+        with session.chdir(service):
+            session.run(str(python), str(benchmark), external=True)
 
 
 # --- The verbs of the sessions -------------------------------------------------------------------
@@ -137,7 +142,8 @@ def verify(session: nox.Session, service: Path) -> None:
 
 def oldest_python(service: Path) -> str:
     """The oldest Python that the service allows."""
-    return str(project_of(service)["requires-python"]).removeprefix(">=")
+    (oldest,) = re.findall(r">=(3\.\d+)", project_of(service)["requires-python"])
+    return str(oldest)
 
 
 def command_of(service: Path) -> Path:

@@ -29,6 +29,7 @@ PAIRS = [dict(zip(ANSWERS, row, strict=True)) for row in AllPairs(list(ANSWERS.v
 
 
 def name_of(answers: dict[str, Any]) -> str:
+    """One answer as it is; of many the place of each in ANSWERS."""
     if len(answers) < 2:
         return "".join(f"{name}={value}" for name, value in answers.items()) or "defaults"
     return "-".join(str(ANSWERS[name].index(value)) for name, value in answers.items())

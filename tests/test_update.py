@@ -1,6 +1,7 @@
 """What an update leaves of a team's work, and what it brings."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def test_nothing_of_the_teams_is_lost(service: Path) -> None:
     assert files["tests/api/test_motto.py"] == TEST_OF_ROUTE
     assert "from .motto import router as motto\n" in router
     assert f"{MARKER}\nrouter.include_router(motto)\n" in router
-    assert '"humanize>=4.17,<5",\n' in files["pyproject.toml"]
+    assert "humanize>=4.17,<5" in dependencies(files)
     assert "Places orders, and has a motto.\n" in files["README.md"]
 
 
@@ -45,7 +46,7 @@ def test_what_the_template_improved_arrives(service: Path) -> None:
     """The same files, where they changed in the template, hold that change, too."""
     files = files_of(service)
     assert files["src/trading_service/core/errors/exceptions.py"].endswith("\nIMPROVED = True\n")
-    assert '"idna>=3.7,<4",\n' in files["pyproject.toml"]
+    assert "idna>=3.7,<4" in dependencies(files)
     assert "## Improved" in files["README.md"]
 
 
@@ -128,6 +129,11 @@ def conflicts(service: Path) -> list[str]:
         if name.endswith(".rej") or "\n<<<<<<< " in f"\n{text}"
     ]
     return sorted({*unmerged, *marked})
+
+
+def dependencies(files: dict[str, str]) -> list[str]:
+    listed: list[str] = tomllib.loads(files["pyproject.toml"])["project"]["dependencies"]
+    return listed
 
 
 def substitute(path: Path, pattern: re.Pattern[str], by: str) -> None:

@@ -3,17 +3,18 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from alembic.util import CommandError
+from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
-from .core.config import ConfigurationError, Settings, get_settings
-from .core.config.report import effective_values, env_example
+from .core.config import Settings, get_settings
+from .core.config.report import complain, effective_values, env_example, shown
 from .core.database.migrations import migrate as run_migrations
 from .core.database.session import Database
 from .core.database.transactions import transactional
@@ -31,8 +32,6 @@ from .trading.accounts import (
 )
 from .trading.demo import ACCOUNT
 from .trading.demo import seed_demo as seed
-
-EX_CONFIG = 78  # of sysexits.h: something was found in an unconfigured or misconfigured state
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -67,7 +66,7 @@ def serve(
     host, port = host or http.host, port or http.port
     _or_fail(lambda: check_port(host, port))
     with Interruptible():
-        run_server(host, port)
+        run_server(host, port, http.workers)
 
 
 @cli.command()
@@ -81,6 +80,9 @@ def migrate() -> None:
 @cli.command()
 def check_config(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    environment: Annotated[
+        str | None, typer.Option(help="Would it start there? Instead of ENVIRONMENT.")
+    ] = None,
     example: Annotated[
         bool, typer.Option("--env-example", help="Print .env.example: every setting explained.")
     ] = False,
@@ -89,13 +91,19 @@ def check_config(
     if example:
         typer.echo(env_example(ServiceSettings), nl=False)
         return
-    values = effective_values(_settings())
+    settings = _settings(environment=environment) if environment else _settings()
+    values = effective_values(settings)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
-    else:
-        width = max(map(len, values))
-        for name, value in values.items():
-            typer.echo(f"{name:<{width}}  {'' if value is None else value}".rstrip())
+        return
+    table = [("setting", "value", "from")]
+    table += [(name, shown(entry["value"]), entry["source"]) for name, entry in values.items()]
+    widths = [max(len(row[column]) for row in table) for column in range(3)]
+    for row in table:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(cells).rstrip())
+    for note in settings.notes:
+        typer.echo(note)
 
 
 @cli.command()
@@ -143,15 +151,12 @@ def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.
     typer.echo(f"API key {key_id} is revoked.")
 
 
-def _settings() -> Settings:
+def _settings(**values: Any) -> Settings:
     """The settings; where they can't be used, say why and end the process."""
     try:
-        return get_settings()
-    except ConfigurationError as error:
-        typer.echo("The configuration can't be used:", err=True)
-        for name, fault in error.faults.items():
-            typer.echo(f"  {name}: {fault}", err=True)
-        raise typer.Exit(EX_CONFIG) from None
+        return ServiceSettings(**values) if values else get_settings()
+    except ValidationError as error:
+        raise typer.Exit(complain(error)) from None
 
 
 def _with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:

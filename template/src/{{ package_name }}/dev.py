@@ -26,7 +26,7 @@ HOST = "127.0.0.1"
 def run_dev(port: int | None) -> None:
     """Start what is missing, serve until a signal, stop what was started.
 
-    Raises ConfigurationError, DevServerError, ServerError, OSError or SQLAlchemyError, with
+    Raises DevServerError, ServerError, OSError or SQLAlchemyError, with
     everything stopped again.
     """
     port = port or get_settings().http.port

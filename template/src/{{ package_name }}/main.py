@@ -1,10 +1,13 @@
 """The service, put together. Importing this opens no connection."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import structlog
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from . import project
 from .api.router import router as api_router
@@ -12,6 +15,7 @@ from .core.api import health_router
 from .core.api.app import ServiceAPI
 from .core.api.health import HealthChecks
 from .core.config import Settings, get_settings
+from .core.config.report import complain
 from .core.database.redis import create_redis
 from .core.database.session import Database
 from .core.observability.logging import configure_logging
@@ -19,9 +23,11 @@ from .core.observability.metrics import router as metrics_router
 
 
 def create_app(settings: Settings | None = None) -> ServiceAPI:
-    """The application. Raises ConfigurationError if `settings` is None and can't be read."""
+    """The application. Raises ValidationError if `settings` is None and can't be read."""
     settings = settings or get_settings()
     configure_logging(settings)
+    for note in settings.notes:
+        structlog.get_logger(__name__).warning(note)
     app = ServiceAPI(
         settings,
         title=project.NAME,
@@ -50,4 +56,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.database.close()
 
 
-app = create_app()
+try:
+    app = create_app()
+except ValidationError as error:
+    sys.exit(complain(error))

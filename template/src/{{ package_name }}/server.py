@@ -12,12 +12,13 @@ class ServerError(Exception):
     """The server can't listen; the text says why and what to do."""
 
 
-def run_server(host: str, port: int) -> None:
+def run_server(host: str, port: int, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT. Call it inside `Interruptible`."""
     uvicorn.run(
         f"{__package__}.main:app",
         host=host,
         port=port,
+        workers=workers,
         log_config=None,  # create_app has configured it
         timeout_graceful_shutdown=10,
     )

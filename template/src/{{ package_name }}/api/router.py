@@ -4,6 +4,8 @@ from fastapi import APIRouter
 
 from . import accounts, instruments, orders
 
+# yours below
+
 router = APIRouter(prefix="/v1")
 router.include_router(accounts.router)
 router.include_router(instruments.router)

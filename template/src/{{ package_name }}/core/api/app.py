@@ -1,23 +1,38 @@
 """The FastAPI application class of every service."""
 
+import os
+from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from ..config import Settings
-from ..errors.handlers import Problem, install_error_handlers
-from ..errors.middleware import RequestIDMiddleware
-from ..observability.access_log import AccessLogMiddleware
-from ..observability.metrics import MetricsMiddleware
+from ..errors.handlers import PROBLEM_JSON, Problem, install_error_handlers
+from ..errors.middleware import HEADER, RequestIDMiddleware
+from ..observability.requests import RequestLogMiddleware
 from .body_limit import BodyLimitMiddleware
 from .routing import ReplayedRoute
 
+# FastAPI would look for providers anew at every request, to find none.
+_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
+
+
+def _exports_telemetry() -> bool:
+    return any(name.startswith(("OTEL_", "FASTAPI_OTEL_")) for name in os.environ)
+
 
 class ServiceAPI(FastAPI):
-    """FastAPI with ids, logs, metrics and problems around everything it answers."""
+    """FastAPI with ids, logs, metrics and problems around everything it answers.
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
+    `public_context` names the values of `error_context` that a client may see in an error.
+    """
+
+    def __init__(
+        self, settings: Settings, *, public_context: Iterable[str] = (), **options: Any
+    ) -> None:
+        options.setdefault("telemetry", None if _exports_telemetry() else _NO_TELEMETRY)
         super().__init__(
             redirect_slashes=False,
             responses={"default": {"model": Problem, "description": "Any error"}},
@@ -25,11 +40,36 @@ class ServiceAPI(FastAPI):
         )
         self.router.route_class = ReplayedRoute
         self.state.settings = settings
+        self.state.public_context = frozenset(public_context)
         self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
         install_error_handlers(self)
 
     def build_middleware_stack(self) -> ASGIApp:
         # What `add_middleware` adds stands inside Starlette's own error handling, which would
-        # then answer a 500 without an id; these have to stand outside of it.
-        app = MetricsMiddleware(super().build_middleware_stack())
-        return RequestIDMiddleware(AccessLogMiddleware(app))
+        # then answer a 500 without an id and CORS headers; these have to stand outside of it.
+        app = super().build_middleware_stack()
+        origins = self.state.settings.http.cors_origins
+        if origins:
+            app = CORSMiddleware(
+                app,
+                allow_origins=origins,
+                allow_methods=["*"],
+                allow_headers=["Authorization", "Content-Type", HEADER],
+                expose_headers=[HEADER, "Retry-After"],
+            )
+        return RequestIDMiddleware(RequestLogMiddleware(app))
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document, with errors as what they are: `Problem`, as problem+json."""
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new:
+            for path in document.get("paths", {}).values():
+                for operation in path.values():
+                    responses = operation["responses"]
+                    responses.pop("422", None)  # FastAPI's own shape, which is never answered
+                    content = responses["default"]["content"]
+                    content[PROBLEM_JSON] = content.pop("application/json")
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
+        return document

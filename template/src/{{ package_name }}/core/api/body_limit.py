@@ -22,11 +22,16 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        declared = dict(scope["headers"]).get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > self.max_body_size:
-            refusal = problem_response(scope["path"], ErrorCode.PAYLOAD_TOO_LARGE, self.message)
-            await refusal(scope, receive, send)
-            return
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                # The server holds the client to the length that it declares.
+                if value.isdigit() and int(value) <= self.max_body_size:
+                    await self.app(scope, receive, send)
+                else:
+                    code = ErrorCode.PAYLOAD_TOO_LARGE
+                    refusal = problem_response(scope["path"], code, self.message)
+                    await refusal(scope, receive, send)
+                return
         received = 0
 
         async def limited_receive() -> Message:

@@ -1,51 +1,60 @@
 """Settings as text: those in effect, and the example file."""
 
-from collections.abc import Iterator
+import sys
 from typing import Any
 
-from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel, SecretStr, ValidationError
 
-from .settings import Group, Settings
+from .faults import faults_of
+from .names import walk_fields
+from .settings import Settings
 
 _MASK = "********"
+EX_CONFIG = 78  # of sysexits.h: something was found in an unconfigured or misconfigured state
 
 
-def effective_values(settings: Settings) -> dict[str, Any]:
-    """Every setting by its environment name; secrets are masked."""
-    return {name: _shown(value) for name, value in _walk_values(settings, "")}
+def complain(error: ValidationError) -> int:
+    """Write each fault of the configuration to standard error; return the exit code."""
+    lines = [f"  {name}: {fault}\n" for name, fault in faults_of(error).items()]
+    sys.stderr.writelines(["The configuration can't be used:\n", *lines])
+    return EX_CONFIG
+
+
+def effective_values(settings: Settings) -> dict[str, dict[str, Any]]:
+    """`{"DB_PORT": {"value": 5432, "source": "default"}, ...}`, with secrets masked."""
+    return {
+        name: {"value": value, "source": settings.origin(name)}
+        for name, value in _values(settings, "").items()
+    }
+
+
+def _values(model: BaseModel, prefix: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in type(model).model_fields:
+        value = getattr(model, field)
+        if isinstance(value, BaseModel):
+            values |= _values(value, f"{field}_".upper())
+        else:
+            values[f"{prefix}{field.upper()}"] = _MASK if isinstance(value, SecretStr) else value
+    return values
 
 
 def env_example(cls: type[Settings]) -> str:
     """The text of `.env.example`: each setting with its meaning and its default."""
     lines = ["# Every setting, with its default. Copy to .env and uncomment what you change."]
     group = None
-    for name, field in _walk_fields(cls, ""):
+    for name, field in walk_fields(cls):
         if name.split("_")[0] != group:
             group = name.split("_")[0]
             lines.append("")
-        default = "" if field.default is None else field.default
-        value = str(default).lower() if isinstance(default, bool) else default
-        lines += [f"# {field.description}", f"#{name}={value}"]
+        lines += [f"# {field.description}", f"#{name}={shown(field.default)}"]
     return "\n".join(lines) + "\n"
 
 
-def _walk_values(model: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        if isinstance(value, Group):
-            yield from _walk_values(value, f"{name.upper()}_")
-        else:
-            yield f"{prefix}{name.upper()}", value
-
-
-def _walk_fields(cls: type[BaseModel], prefix: str) -> Iterator[tuple[str, FieldInfo]]:
-    for name, field in cls.model_fields.items():
-        if isinstance(field.default, Group):
-            yield from _walk_fields(type(field.default), f"{name.upper()}_")
-        else:
-            yield f"{prefix}{name.upper()}", field
-
-
-def _shown(value: Any) -> Any:
-    return _MASK if isinstance(value, SecretStr) else value
+def shown(value: Any) -> str:
+    """A value as one would write it in `.env`."""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

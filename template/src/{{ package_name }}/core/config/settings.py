@@ -1,29 +1,41 @@
-"""One validated settings object, read once from the environment and `.env`.
+"""One validated settings object, read once.
 
-A group is a nested model: `DB_POOL_SIZE` is `settings.db.pool_size`.
+A value comes from, the first that has it: an argument, an environment variable, the file `.env`,
+a file in SECRETS_DIR (`/run/secrets`) whose name is the variable's. A group is a nested model:
+`DB_POOL_SIZE` is `settings.db.pool_size`.
 """
 
+import os
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy.engine import URL
+
+from . import checks
+from .faults import Faults, hidden, pack, unpack
+from .sources import ORIGINS, OriginsSource
+from .urls import database_url, redis_url
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-
-
-class ConfigurationError(Exception):
-    """The settings can't be used. `faults` maps an environment name to what is wrong with it.
-
-    Neither holds a value that was set: those may be secrets.
-    """
-
-    def __init__(self, faults: dict[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {fault}" for name, fault in faults.items()))
-        self.faults = faults
 
 
 class Group(BaseModel):
@@ -38,14 +50,29 @@ class DatabaseSettings(Group):
     user: str = Field("postgres", min_length=1, description="Role to connect as")
     password: SecretStr | None = Field(None, description="Password of the role")
     name: str = Field("trading", min_length=1, description="Database name")
-    pool_size: int = Field(5, ge=1, le=500, description="Connections kept open")
-    max_overflow: int = Field(10, ge=0, le=500, description="Further connections under load")
-    pool_timeout: Seconds = Field(10, description="Seconds to wait for a free connection")
+    pool_size: int = Field(
+        5, ge=1, le=500, description="Connections a process keeps open; too few make requests wait"
+    )
+    max_overflow: int = Field(
+        10, ge=0, le=500, description="Further connections of a process, closed after use"
+    )
+    connection_budget: int | None = Field(
+        None,
+        ge=1,
+        description="Connections the service may open; a start that could open more is refused",
+    )
+    pool_timeout: Seconds = Field(
+        10, description="Seconds to wait for a free connection; then the request answers 503"
+    )
     pool_recycle: int = Field(
         1800, ge=-1, description="Seconds after which a connection is renewed; -1 is never"
     )
-    connect_timeout: Seconds = Field(5, description="Seconds to wait for a new connection")
-    statement_timeout: Seconds = Field(30, description="Seconds one SQL statement may take")
+    connect_timeout: Seconds = Field(
+        5, description="Seconds to wait for a new connection; at most DB_POOL_TIMEOUT"
+    )
+    statement_timeout: Seconds = Field(
+        30, description="Seconds one SQL statement may take; then PostgreSQL ends it"
+    )
     lock_timeout: Seconds = Field(
         10,
         description="Seconds a statement may wait for a lock. Longer waits fail with 55P03; more "
@@ -61,26 +88,50 @@ class DatabaseSettings(Group):
         description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
         "each transaction sets its timeouts. Without it, statements fail at random there",
     )
+    tag_queries: bool = Field(
+        False, description="Add the request id to each statement as a comment; costs plan caching"
+    )
 
 
 class RedisSettings(Group):
     url: SecretStr | None = Field(
-        None, description="redis://, rediss:// or unix:// URL; used instead of the parts below"
+        None, description="redis://, rediss:// or unix:// URL, instead of the parts below"
     )
     host: str = Field("localhost", description="Host name of Redis")
     port: Port = Field(6379, description="Port of Redis")
     db: int = Field(0, ge=0, description="Number of the logical database")
     password: SecretStr | None = Field(None, description="Password of Redis")
-    max_connections: int = Field(50, ge=1, le=10_000, description="Connections at most")
+    max_connections: int = Field(50, ge=1, le=10_000, description="Connections of a process")
     timeout: Seconds = Field(1, description="Seconds to wait for Redis, or for a free connection")
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_one(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            redis_url(value.get_secret_value())
+        return value
 
 
 class HttpSettings(Group):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one")
     port: Port = Field(8000, description="Port to listen on")
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes that serve; each has pools of its own"
+    )
     max_body_size: int = Field(
         1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Web pages that may call the API, such as https://a.example,https://b.example",
+    )
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class LogSettings(Group):
@@ -98,8 +149,18 @@ class HealthSettings(Group):
     )
 
 
+class OkxSettings(Group):
+    api_key: SecretStr | None = Field(None, description="OKX API key; give it no right to withdraw")
+    secret_key: SecretStr | None = Field(None, description="OKX secret key")
+    passphrase: SecretStr | None = Field(None, description="OKX passphrase")
+
+
 class Settings(BaseSettings):
-    """Settings every service has. Raises pydantic's ValidationError; `load` is friendlier."""
+    """Settings every service has.
+
+    Raises pydantic's ValidationError with every fault at once, by environment name; it holds no
+    value that was set, since that may be a secret.
+    """
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -110,73 +171,92 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    exchanges: ClassVar[frozenset[str]] = frozenset({"paper"})
+    """The exchanges this service has an adapter for."""
+
     environment: Literal["development", "staging", "production"] = Field(
-        "development", description="Where this runs; production demands real credentials"
+        "development", description="Where this runs; staging and production need real credentials"
     )
     debug: bool = Field(False, description="Log every SQL statement; always off in production")
+    exchange: Literal["paper", "okx"] = Field("paper", description="Where orders are sent")
+    trading_mode: Literal["paper", "live"] = Field(
+        "paper", description="live trades real money, and needs EXCHANGE to be a real one too"
+    )
     database_url: SecretStr | None = Field(
-        None, description="postgresql:// URL; used instead of DB_HOST, DB_USER and so on"
+        None, description="postgresql:// URL, instead of DB_HOST, DB_USER and so on"
     )
     db: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
+    okx: OkxSettings = OkxSettings()
 
-    @classmethod
-    def load(cls, **values: Any) -> Self:
-        """Read the environment and `.env`; `values` win. Raises ConfigurationError."""
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _notes: list[str] = PrivateAttr(default_factory=list)
+
+    def __init__(self, **values: Any) -> None:
         try:
-            return cls(**values)
+            super().__init__(**values)
         except ValidationError as error:
-            raise ConfigurationError(_faults(error)) from None
-        except SettingsError:
-            raise ConfigurationError({"environment": "a value is not valid JSON"}) from None
+            raise hidden(unpack(error)) from None
 
-    @model_validator(mode="before")
     @classmethod
-    def _no_debug_in_production(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("environment") == "production":
-            return {**values, "debug": False}
-        return values
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get("SECRETS_DIR", "/run/secrets")
+        secrets = NestedSecretsSettingsSource(
+            file_secret_settings, secrets_dir=folder, secrets_dir_missing="ok"
+        )
+        origins = OriginsSource(settings_cls, init_settings, env_settings, dotenv_settings, secrets)
+        return init_settings, env_settings, dotenv_settings, secrets, origins
 
-    @model_validator(mode="after")
-    def _production_needs_credentials(self) -> Self:
-        missing = self._missing_credentials() if self.environment == "production" else []
-        if missing:
-            raise ValueError(f"production needs {', '.join(missing)}")
-        return self
-
-    @model_validator(mode="after")
-    def _urls_are_urls(self) -> Self:
+    @model_validator(mode="wrap")
+    @classmethod
+    def _report_every_fault_at_once(
+        cls, values: Any, validate: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        origins = values.pop(ORIGINS, {})
+        notes = []
+        if values.get("environment") == "production" and values.get("debug"):
+            values["debug"] = False
+            notes.append("DEBUG is off: it always is in production")
+        faults: Faults = checks.misspellings(cls, origins) | cls.missing_credentials(values)
         try:
-            url = self.sqlalchemy_url
-        except (ArgumentError, ValueError):
-            raise ValueError("DATABASE_URL must look like postgresql://user@host/name") from None
-        if url.get_backend_name() != "postgresql":
-            raise ValueError("DATABASE_URL must start with postgresql://")
-        redis_url = self.redis.url.get_secret_value() if self.redis.url else "redis://"
-        if not redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("REDIS_URL must start with redis://, rediss:// or unix://")
-        return self
+            settings = validate(values)
+        except ValidationError as error:
+            raise pack(unpack(error) | faults) from None
+        faults |= checks.contradictions(settings) | checks.pool_constraints(settings)
+        faults |= checks.live_trading(settings)
+        if faults:
+            raise pack(faults)
+        settings._origins = origins
+        settings._notes = notes
+        return settings
 
-    def _missing_credentials(self) -> list[str]:
-        if self.database_url:
-            return []
-        given = {"DB_HOST": "host" in self.db.model_fields_set, "DB_PASSWORD": self.db.password}
-        return [name for name, value in given.items() if not value]
+    @classmethod
+    def missing_credentials(cls, values: dict[str, Any]) -> Faults:
+        """What `values` lack, before they are validated. Extend it for credentials of your own."""
+        return checks.missing_credentials(values)
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_url_is_one(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            database_url(value.get_secret_value())
+        return value
 
     @property
     def sqlalchemy_url(self) -> URL:
         """The database's address for SQLAlchemy with asyncpg, from DATABASE_URL or from DB_*."""
         if self.database_url:
-            text = self.database_url.get_secret_value()
-            if text.startswith("postgres://"):  # a spelling SQLAlchemy does not know
-                text = "postgresql" + text.removeprefix("postgres")
-            url = make_url(text)
-            if url.get_backend_name() != "postgresql":
-                return url
-            return url.set(drivername="postgresql+asyncpg")
+            return database_url(self.database_url.get_secret_value())
         db = self.db
         is_socket = db.host.startswith("/")
         return URL.create(
@@ -195,14 +275,14 @@ class Settings(BaseSettings):
             return self.environment != "development"
         return self.log.format == "json"
 
+    @property
+    def notes(self) -> list[str]:
+        """What was decided against a setting, to be told to whoever starts the service."""
+        return list(self._notes)
 
-def _faults(error: ValidationError) -> dict[str, str]:
-    faults: dict[str, str] = {}
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        name = "_".join(str(part) for part in fault["loc"]).upper() or "settings"
-        text = fault["msg"].removeprefix("Value error, ")
-        faults[name] = f"{faults[name]}; {text}" if name in faults else text
-    return faults
+    def origin(self, name: str) -> str:
+        """Where the value of an environment name comes from, "default" if it was set nowhere."""
+        return self._origins.get(name, "default")
 
 
 _SettingsT = TypeVar("_SettingsT", bound=type[Settings])
@@ -218,5 +298,5 @@ def settings_of_service(cls: _SettingsT) -> _SettingsT:
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read at the first call. Raises ConfigurationError."""
-    return _registered[-1].load()
+    """The settings of this process, read at the first call. Raises ValidationError."""
+    return _registered[-1]()

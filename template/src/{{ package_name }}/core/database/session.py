@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 
 from ..config import Settings
 from ..config.settings import DatabaseSettings
+from ..errors.middleware import get_request_id
 
 
 class Base(DeclarativeBase):
@@ -82,12 +83,31 @@ class Database:
                 **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
             },
         )
+        event.listen(self.engine.sync_engine, "do_connect", _connect)
+        if db.tag_queries:
+            event.listen(
+                self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
+            )
         if db.behind_pgbouncer:
             _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
+    try:
+        return dialect.connect(*args, **options)
+    except OSError as error:  # a time-out and a missing socket, too
+        raise ConnectionError(f"PostgreSQL can't be reached: {error!r}") from error
+
+
+def _tag_with_request_id(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any
+) -> tuple[str, Any]:
+    request_id = get_request_id()  # which is safe within a comment: it has no * and no /
+    return (f"/* request_id={request_id} */ {statement}" if request_id else statement), parameters
 
 
 async def get_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:

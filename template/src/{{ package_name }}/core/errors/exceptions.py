@@ -35,11 +35,13 @@ class ErrorCode(ErrorCodeBase):
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405, "Method not allowed"
     CONFLICT = "CONFLICT", 409, "Conflict"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
+    RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests"
     VALIDATION_FAILED = "VALIDATION_FAILED", 422, "Request not valid"
     ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
     INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", 500, "Outcome unknown"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE", 503, "Service unavailable"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", 504, "Took too long"
 
 
 class TradingException(Exception):  # noqa: N818  # the name that teams know

@@ -10,20 +10,25 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from ..database.commit import CommitOutcomeUnknownError
 from ..database.retry import (
+    DEADLOCK_DETECTED,
     LOCK_NOT_AVAILABLE,
-    Retry,
+    SERIALIZATION_FAILURE,
     RetryableTransactionError,
+    sqlstate_of,
     will_be_replayed,
 )
+from .context import context_of
 from .exceptions import ErrorCode, ErrorCodeBase, TradingException
 from .middleware import get_request_id
+
+PROBLEM_JSON = "application/problem+json"
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +73,7 @@ def problem_response(
         problem.model_dump(mode="json"),
         status_code=status,
         headers=dict(headers or {}),
-        media_type="application/problem+json",
+        media_type=PROBLEM_JSON,
     )
 
 
@@ -77,11 +82,11 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TradingException, _trading_exception)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    for unreachable in (OSError, RedisError, PoolTimeoutError, DBAPIError):
-        app.add_exception_handler(unreachable, _dependency_error)
+    for error in (OSError, RedisError, PoolTimeoutError, DBAPIError):
+        app.add_exception_handler(error, _server_error)
     app.add_exception_handler(RetryableTransactionError, _conflict)
-    app.add_exception_handler(CommitOutcomeUnknownError, _unknown_outcome)
-    app.add_exception_handler(Exception, _unhandled)
+    app.add_exception_handler(CommitOutcomeUnknownError, _server_error)
+    app.add_exception_handler(Exception, _server_error)
 
 
 # Starlette types a handler's second argument as Exception, hence the assertions.
@@ -89,9 +94,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _trading_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TradingException)
-    _log.info("refused", code=error.code, detail=error.message, details=error.details)
-    return problem_response(
-        request.url.path, error.code, error.message, details=error.details, headers=error.headers
+    _log.info(
+        "refused",
+        code=error.code,
+        detail=error.message,
+        details=error.details,
+        context=context_of(error),
+    )
+    return _answer(
+        request, error, error.code, error.message, details=error.details, headers=error.headers
     )
 
 
@@ -99,18 +110,16 @@ async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = _CODE_OF_STATUS.get(error.status_code)
     if code is None:
-        server_side = error.status_code >= 500
-        code = ErrorCode.INTERNAL_ERROR if server_side else ErrorCode.BAD_REQUEST
-    return problem_response(
-        request.url.path,
-        code,
-        error.detail or HTTPStatus(error.status_code).phrase,
-        status=error.status_code,
-        headers=error.headers,
+        is_ours = error.status_code >= 500
+        code = ErrorCode.INTERNAL_ERROR if is_ours else ErrorCode.BAD_REQUEST
+    detail = error.detail or HTTPStatus(error.status_code).phrase
+    return _answer(
+        request, error, code, str(detail), status=error.status_code, headers=error.headers
     )
 
 
-_CODE_OF_STATUS = {code.status: code for code in reversed(ErrorCode) if code != "ORDER_FAILED"}
+_SPECIAL = {ErrorCode.ORDER_FAILED, ErrorCode.OUTCOME_UNKNOWN}
+_CODE_OF_STATUS = {code.status: code for code in ErrorCode if code not in _SPECIAL}
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -118,15 +127,19 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     # Only where and why, since the input itself may be a secret.
     faults = [
         {"field": ".".join(str(part) for part in fault["loc"]), "message": _reason(fault)}
-        for fault in error.errors()
+        for fault in error.errors()[:_MAX_FAULTS]
     ]
     _log.info("refused", code=ErrorCode.VALIDATION_FAILED, details=faults)
-    return problem_response(
-        request.url.path,
+    return _answer(
+        request,
+        error,
         ErrorCode.VALIDATION_FAILED,
         "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults),
         details={"errors": faults},
     )
+
+
+_MAX_FAULTS = 20
 
 
 def _reason(fault: Mapping[str, Any]) -> str:
@@ -137,63 +150,70 @@ async def _conflict(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RetryableTransactionError)
     if will_be_replayed(error):
         raise error
-    return _try_again(request)
+    return await _server_error(request, error)
 
 
-_CONFLICT = Retry(also={LOCK_NOT_AVAILABLE})
-
-
-def _try_again(request: Request) -> JSONResponse:
-    return problem_response(
-        request.url.path,
-        ErrorCode.SERVICE_UNAVAILABLE,
-        "Too many requests want to change the same data; try again",
-        headers={"Retry-After": "1"},
-    )
-
-
-async def _unknown_outcome(request: Request, error: Exception) -> JSONResponse:
-    """No 503, which would have clients and proxies send the request again by themselves."""
-    _log.error("commit outcome unknown", exc_info=error)
-    return problem_response(
-        request.url.path,
-        ErrorCode.OUTCOME_UNKNOWN,
-        "The database was lost while it stored the result; look whether it is there",
-    )
-
-
-async def _dependency_error(request: Request, error: Exception) -> JSONResponse:
-    """PostgreSQL or Redis does not serve us; what else they say is our own fault, a 500."""
-    if _CONFLICT.applies_to(error):
-        return _try_again(request)
-    if isinstance(error, PoolTimeoutError):
-        detail = "Every connection to PostgreSQL is in use; try again"
-    elif isinstance(error, DBAPIError) and not _is_unavailable(error):
-        return await _unhandled(request, error)
+async def _server_error(request: Request, error: Exception) -> JSONResponse:
+    """Anything else: what the client may know of it is decided by its kind alone."""
+    code, detail = _classify(error)
+    if code is ErrorCode.CONFLICT or detail is _CONTENDED:
+        _log.warning("conflict", exc_info=error, context=context_of(error))
     else:
-        detail = "A server this service needs can't be reached; try again"
-    _log.error("dependency unavailable", exc_info=error)
-    return problem_response(
-        request.url.path,
-        ErrorCode.SERVICE_UNAVAILABLE,
-        detail,
-        headers={"Retry-After": "1"},
-    )
+        event = "unhandled error" if code is ErrorCode.INTERNAL_ERROR else "dependency unavailable"
+        _log.error(event, code=code, exc_info=error, context=context_of(error))
+    headers = {"Retry-After": "1"} if code is ErrorCode.SERVICE_UNAVAILABLE else None
+    return _answer(request, error, code, detail, headers=headers)
 
 
 # Classes of SQLSTATE: connection, credentials, no such database, resources, operator's doing.
 _UNAVAILABLE = ("08", "28", "3D", "53", "57P")
+_QUERY_CANCELED = "57014"
+_CONTENTION = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE)
+_UNREACHABLE = "A server it needs can't be reached; try again"
+_CONTENDED = "Too many requests want to change the same data; try again"
 
-
-def _is_unavailable(error: DBAPIError) -> bool:
-    sqlstate = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE)
-
-
-async def _unhandled(request: Request, error: Exception) -> JSONResponse:
-    _log.error("unhandled error", exc_info=error)
-    return problem_response(
-        request.url.path,
+_ANSWERS: list[tuple[type[Exception], ErrorCode, str]] = [
+    (RetryableTransactionError, ErrorCode.SERVICE_UNAVAILABLE, _CONTENDED),
+    # No 503, which would have clients and proxies send it again by themselves.
+    (
+        CommitOutcomeUnknownError,
+        ErrorCode.OUTCOME_UNKNOWN,
+        "It may have been stored or not; look whether it is there",
+    ),
+    (IntegrityError, ErrorCode.CONFLICT, "It contradicts what is stored already"),
+    (PoolTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, "Every connection is in use; try again"),
+    (TimeoutError, ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"),
+    (ConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (RedisError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (
+        Exception,
         ErrorCode.INTERNAL_ERROR,
-        "Something went wrong on our side; the request id finds it in the log",
-    )
+        "Something went wrong; the request id finds it in the log",
+    ),
+]
+
+
+def _classify(error: Exception) -> tuple[ErrorCode, str]:
+    meaning = _meaning_of(error) if isinstance(error, DBAPIError) else error
+    return next((code, text) for kind, code, text in _ANSWERS if isinstance(meaning, kind))
+
+
+def _meaning_of(error: DBAPIError) -> Exception:
+    sqlstate = sqlstate_of(error) or ""
+    if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
+        return ConnectionError()
+    if sqlstate == _QUERY_CANCELED:
+        return TimeoutError()
+    if sqlstate in _CONTENTION:
+        return RetryableTransactionError(sqlstate, 1)
+    return error
+
+
+def _answer(
+    request: Request, error: Exception, code: ErrorCodeBase, detail: str, **options: Any
+) -> JSONResponse:
+    public: frozenset[str] = request.app.state.public_context
+    shown = {name: value for name, value in context_of(error).items() if name in public}
+    if shown:
+        options["details"] = {**(options.get("details") or {}), "context": shown}
+    return problem_response(request.url.path, code, detail, **options)

@@ -1,0 +1,70 @@
+"""One log line and one count for each request."""
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .logging import LineLogger
+from .metrics import count_request
+from .route import route_template
+
+_log = LineLogger("access")
+_QUIET = ("/health", "/metrics")
+
+
+class RequestLogMiddleware:
+    """Logs and counts a request after its last byte; probes and metrics are not logged.
+
+    An error whose response was sent ends here: it has been logged with the request's id, and the
+    server would only log it again. A response that broke off is raised, for the server to cut
+    the connection, so that the client does not take it for complete.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = size = 0
+        is_complete = False
+        started = time.perf_counter()
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status, size, is_complete
+            await send(message)
+            if message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+                is_complete = not message.get("more_body", False)
+            elif message["type"] == "http.response.start":
+                status = message["status"]
+
+        try:
+            await self.app(scope, receive, send_and_note)
+        except Exception:
+            if not is_complete:
+                raise
+        finally:
+            seconds = time.perf_counter() - started
+            count_request(scope, status, seconds)
+            if not scope["path"].startswith(_QUIET):
+                _log_request(scope, status, size, seconds, is_complete)
+
+
+def _log_request(scope: Scope, status: int, size: int, seconds: float, is_complete: bool) -> None:
+    client = scope.get("client")
+    is_bad = status >= 500 or not is_complete
+    _log.line(
+        logging.ERROR if is_bad else logging.INFO,
+        {
+            "event": "request" if is_complete else "request broken off",
+            "method": scope["method"],
+            "route": route_template(scope),
+            "status": status,
+            "duration_ms": round(seconds * 1000, 2),
+            "bytes": size,
+            "client": client[0] if client else "",
+        },
+    )

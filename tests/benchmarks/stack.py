@@ -1,0 +1,109 @@
+"""Throughput of the whole default stack, beside a bare FastAPI, under uvicorn.
+
+Ids, access log (as JSON, to a file), metrics and error handling on the one side; on the other
+FastAPI alone with uvicorn's access log off. One client with 16 connections, rounds interleaved.
+"""
+
+import asyncio
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from trading_service.core.api.app import ServiceAPI
+from trading_service.core.config import Settings
+from trading_service.core.observability.logging import configure_logging
+
+ROUNDS, REQUESTS, CONNECTIONS = 9, 3000, 16
+PORT = {"bare": 18081, "service": 18082, "BaseHTTPMiddleware": 18083}
+
+
+def application(kind: str) -> Any:
+    if kind == "service":
+        settings = Settings(log={"format": "json"}, _env_file=None)
+        configure_logging(settings)
+        app: Any = ServiceAPI(settings)
+    else:
+        app = FastAPI()
+    if kind == "BaseHTTPMiddleware":
+
+        @app.middleware("http")
+        async def middleware(request: Any, call_next: Any) -> Any:
+            response = await call_next(request)
+            response.headers["X-Request-ID"] = os.urandom(16).hex()
+            return response
+
+    @app.get("/")
+    async def root() -> dict[str, str]:
+        return {"hello": "world"}
+
+    return app
+
+
+def serve(kind: str) -> None:
+    uvicorn.run(application(kind), port=PORT[kind], access_log=False, log_config=None)
+
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
+async def client(port: int, count: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        writer.write(REQUEST)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200"), head
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+    writer.close()
+
+
+async def throughput(port: int) -> float:
+    started = time.perf_counter()
+    share = REQUESTS // CONNECTIONS
+    await asyncio.gather(*(client(port, share) for _ in range(CONNECTIONS)))
+    return share * CONNECTIONS / (time.perf_counter() - started)
+
+
+async def measure() -> None:
+    found: dict[str, list[float]] = {kind: [] for kind in PORT}
+    for kind, port in PORT.items():
+        for _ in range(100):
+            try:
+                await throughput(port)
+                break
+            except OSError:
+                await asyncio.sleep(0.1)
+        else:
+            raise SystemExit(f"{kind} does not answer")
+    for _ in range(ROUNDS):
+        for kind, port in PORT.items():
+            found[kind].append(await throughput(port))
+    bare = statistics.median(found["bare"])
+    for kind, rates in found.items():
+        rate = statistics.median(rates)
+        print(f"{kind:20} {rate:7.0f} requests/s, {rate / bare:.2f} of bare FastAPI")
+
+
+def main() -> None:
+    with tempfile.TemporaryFile() as log:
+        servers = [
+            subprocess.Popen([sys.executable, __file__, kind], stdout=log, stderr=log)
+            for kind in PORT
+        ]
+        try:
+            asyncio.run(measure())
+        finally:
+            for server in servers:
+                server.terminate()
+            for server in servers:
+                server.wait()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1]) if len(sys.argv) > 1 else main()
