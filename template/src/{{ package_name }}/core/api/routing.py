@@ -43,8 +43,10 @@ class ReplayedRoute(APIRoute):
                 return
             except (RetryableTransactionError, RuntimeError) as error:
                 conflict = _conflict_of(error)
-                if conflict is None or conflict.final or reply.has_begun:
+                if conflict is None or reply.has_begun:
                     raise
+                if conflict.final:
+                    raise conflict from conflict.__cause__
                 if reason := _why_not_again(replay, body):
                     _log.error("request not replayed", reason=reason)
                     raise given_up(conflict, attempt) from conflict.__cause__

@@ -84,14 +84,15 @@ class _Attempt:
         session.commit()
 
 
+_LOST = ("08", "57P")  # classes of SQLSTATE: connection, operator's doing
+
+
 def _is_answer(error: BaseException) -> bool:
     """Whether COMMIT was refused, by the server or before it was sent, and not lost."""
     if isinstance(error, InvalidRequestError | InterfaceError):  # SQLAlchemy's, the driver's own
         return True
     sqlstate = sqlstate_of(error)
-    if sqlstate is None or not isinstance(error, DBAPIError) or error.connection_invalidated:
-        return False
-    return not sqlstate.startswith(("08", "57P"))
+    return sqlstate is not None and not sqlstate.startswith(_LOST)
 
 
 # --- After a lost connection ---------------------------------------------------------------------
