@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from sqlalchemy import select
 
+from ..core.api import ServiceRouter
 from ..core.database.session import SessionDep
 from ..core.errors import TradingException
 from ..trading.balances import Balance
@@ -12,7 +12,7 @@ from ..trading.errors import TradingError
 from .schemas import AccountOut, BalanceOut, Page
 from .security import ReadAccount
 
-router = APIRouter(prefix="/accounts", tags=["accounts"])
+router = ServiceRouter(prefix="/accounts", tags=["accounts"])
 
 
 @router.get("", summary="The accounts this key may see")

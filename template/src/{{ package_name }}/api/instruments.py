@@ -1,14 +1,14 @@
 """`/v1/instruments`"""
 
-from fastapi import APIRouter
 from sqlalchemy import select
 
+from ..core.api import ServiceRouter
 from ..core.database.session import SessionDep
 from ..trading.instruments import Instrument
 from .schemas import InstrumentOut, Page
 from .security import ReadAccount
 
-router = APIRouter(prefix="/instruments", tags=["instruments"])
+router = ServiceRouter(prefix="/instruments", tags=["instruments"])
 
 
 @router.get("", summary="What can be traded, and by which steps")

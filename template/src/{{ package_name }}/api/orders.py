@@ -3,14 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
+from ..core.api import ServiceRouter
 from ..core.database.session import SessionDep
+from ..core.database.transactions import transactional
 from ..trading.orders import OrderStatus, cancel_order, get_order, list_orders, place_order
 from .schemas import NewOrder, OrderOut, Page, Symbol
 from .security import ReadAccount, TradeAccount
 
-router = APIRouter(prefix="/orders", tags=["orders"])
+router = ServiceRouter(prefix="/orders", tags=["orders"])
 
 
 @router.post(
@@ -22,7 +24,8 @@ router = APIRouter(prefix="/orders", tags=["orders"])
 async def place(
     order: NewOrder, account: TradeAccount, session: SessionDep, response: Response
 ) -> OrderOut:
-    placed, is_new = await place_order(session, account.id, order.to_request())
+    async with transactional(session, retry_on_deadlock=True) as tx:
+        placed, is_new = await place_order(tx, account.id, order.to_request())
     if not is_new:
         response.status_code = 200
     return OrderOut.model_validate(placed)
@@ -54,4 +57,6 @@ async def get(order_id: UUID, account: ReadAccount, session: SessionDep) -> Orde
 
 @router.delete("/{order_id}", summary="Cancel an order")
 async def cancel(order_id: UUID, account: TradeAccount, session: SessionDep) -> OrderOut:
-    return OrderOut.model_validate(await cancel_order(session, account.id, order_id))
+    async with transactional(session, retry_on_deadlock=True) as tx:
+        canceled = await cancel_order(tx, account.id, order_id)
+    return OrderOut.model_validate(canceled)

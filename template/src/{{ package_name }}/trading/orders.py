@@ -117,11 +117,13 @@ async def place_order(
 ) -> tuple[Order, bool]:
     """Store the order and hold what it needs, both or neither; return it and whether it is new.
 
+    In the caller's transaction, if there is one: a refusal then ends that one too.
+
     The same request again returns the order it made the first time, so that a client that got no
     answer may simply send it again. Raises TradingException: CLIENT_ORDER_ID_REUSED,
     INSTRUMENT_NOT_FOUND, INSUFFICIENT_BALANCE, or what `Instrument.check` refuses.
     """
-    async with transactional(session):
+    async with transactional(session, nested="join"):
         existing = await _find(session, account_id, request.client_order_id)
         if existing is not None:
             return _same(existing, request), False
@@ -211,9 +213,11 @@ async def list_orders(
 async def cancel_order(session: AsyncSession, account_id: UUID, order_id: UUID) -> Order:
     """Cancel the order and release what it held. Cancelling it again changes nothing.
 
+    In the caller's transaction, if there is one.
+
     Raises TradingException ORDER_NOT_FOUND.
     """
-    async with transactional(session):
+    async with transactional(session, nested="join"):
         order = await get_order(session, account_id, order_id, lock=True)
         if order.status == OrderStatus.NEW:
             await release(session, account_id, order.held_currency, order.held)

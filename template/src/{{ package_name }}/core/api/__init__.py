@@ -1,3 +1,4 @@
 from .health import router as health_router
+from .routing import ServiceRouter
 
-__all__ = ["health_router"]
+__all__ = ["ServiceRouter", "health_router"]

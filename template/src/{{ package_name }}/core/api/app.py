@@ -13,6 +13,7 @@ from ..errors.handlers import PROBLEM_JSON, Problem, install_error_handlers
 from ..errors.middleware import HEADER, RequestIDMiddleware
 from ..observability.requests import RequestLogMiddleware
 from .body_limit import BodyLimitMiddleware
+from .routing import ReplayedRoute
 
 # FastAPI would look for providers anew at every request, to find none.
 _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
@@ -37,6 +38,7 @@ class ServiceAPI(FastAPI):
             responses={"default": {"model": Problem, "description": "Any error"}},
             **options,
         )
+        self.router.route_class = ReplayedRoute
         self.state.settings = settings
         self.state.public_context = frozenset(public_context)
         self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)

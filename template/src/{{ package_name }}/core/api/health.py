@@ -20,7 +20,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
 
 from ..config import Settings
 from ..database.redis import create_redis
-from ..database.session import Database
+from ..database.session import WITHOUT_SESSION, Database
 
 _log = structlog.get_logger(__name__)
 
@@ -41,7 +41,12 @@ class HealthChecks:
     def __init__(self, settings: Settings) -> None:
         self.timeout = settings.health.timeout
         self._engine: AsyncEngine = create_async_engine(
-            settings.sqlalchemy_url, poolclass=NullPool, connect_args={"timeout": self.timeout}
+            settings.sqlalchemy_url,
+            poolclass=NullPool,
+            connect_args={
+                "timeout": self.timeout,
+                **(WITHOUT_SESSION if settings.db.behind_pgbouncer else {}),
+            },
         )
         self._redis = create_redis(settings, timeout=self.timeout, max_connections=10)
 

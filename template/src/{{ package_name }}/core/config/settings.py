@@ -73,6 +73,21 @@ class DatabaseSettings(Group):
     statement_timeout: Seconds = Field(
         30, description="Seconds one SQL statement may take; then PostgreSQL ends it"
     )
+    lock_timeout: Seconds = Field(
+        10,
+        description="Seconds a statement may wait for a lock. Longer waits fail with 55P03; more "
+        "than DB_STATEMENT_TIMEOUT has no effect",
+    )
+    idle_in_transaction_session_timeout: Seconds = Field(
+        60,
+        description="Seconds a transaction may stay idle. PostgreSQL then ends its connection; too "
+        "few end transactions at work, too many let a stuck one hold its locks",
+    )
+    behind_pgbouncer: bool = Field(
+        False,
+        description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
+        "each transaction sets its timeouts. Without it, statements fail at random there",
+    )
     tag_queries: bool = Field(
         False, description="Add the request id to each statement as a comment; costs plan caching"
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import Depends
-from sqlalchemy import MetaData, event
+from sqlalchemy import Connection, MetaData, event
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -15,6 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 from starlette.requests import HTTPConnection
 
 from ..config import Settings
+from ..config.settings import DatabaseSettings
 from ..errors.middleware import get_request_id
 
 
@@ -30,6 +32,34 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def timeouts(db: DatabaseSettings) -> dict[str, str]:
+    """PostgreSQL's settings that end what takes too long, in its unit, milliseconds."""
+    seconds = {
+        "statement_timeout": db.statement_timeout,
+        "lock_timeout": db.lock_timeout,
+        "idle_in_transaction_session_timeout": db.idle_in_transaction_session_timeout,
+    }
+    return {name: str(max(1, int(value * 1000))) for name, value in seconds.items()}
+
+
+# Behind PgBouncer each transaction may have another connection to PostgreSQL, so that nothing can
+# be left on one for later; and a statement's name must be nobody else's.
+WITHOUT_SESSION: dict[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": lambda: f"_{uuid4().hex}",
+}
+
+
+def _set_timeouts_in_each_transaction(engine: AsyncEngine, values: dict[str, str]) -> None:
+    # PgBouncer refuses a connection that asks for them at its start.
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _set_timeouts(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {calls}")
 
 
 class Database:
@@ -49,7 +79,7 @@ class Database:
                 "timeout": db.connect_timeout,
                 # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
                 "command_timeout": db.statement_timeout + 5,
-                "server_settings": {"statement_timeout": str(int(db.statement_timeout * 1000))},
+                **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
             },
         )
         event.listen(self.engine.sync_engine, "do_connect", _connect)
@@ -57,6 +87,8 @@ class Database:
             event.listen(
                 self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
             )
+        if db.behind_pgbouncer:
+            _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def close(self) -> None:

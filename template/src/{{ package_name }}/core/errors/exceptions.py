@@ -39,6 +39,7 @@ class ErrorCode(ErrorCodeBase):
     VALIDATION_FAILED = "VALIDATION_FAILED", 422, "Request not valid"
     ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
     INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", 500, "Outcome unknown"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE", 503, "Service unavailable"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", 504, "Took too long"
 

@@ -18,6 +18,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from ..database.commit import CommitOutcomeUnknownError
+from ..database.retry import (
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    SERIALIZATION_FAILURE,
+    RetryableTransactionError,
+    sqlstate_of,
+    will_be_replayed,
+)
 from .context import context_of
 from .exceptions import ErrorCode, ErrorCodeBase, TradingException
 from .middleware import get_request_id
@@ -78,6 +87,8 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     for error in (OSError, RedisError, PoolTimeoutError, DBAPIError, httpx.HTTPError):
         app.add_exception_handler(error, _server_error)
+    app.add_exception_handler(RetryableTransactionError, _conflict)
+    app.add_exception_handler(CommitOutcomeUnknownError, _server_error)
     app.add_exception_handler(Exception, _server_error)
 
 
@@ -120,7 +131,8 @@ async def _http_exception(request: Request, error: Exception) -> Response:
 
 
 _BODILESS = {204, 205, 304}
-_CODE_OF_STATUS = {code.status: code for code in ErrorCode if code is not ErrorCode.ORDER_FAILED}
+_SPECIAL = {ErrorCode.ORDER_FAILED, ErrorCode.OUTCOME_UNKNOWN}
+_CODE_OF_STATUS = {code.status: code for code in ErrorCode if code not in _SPECIAL}
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
@@ -161,10 +173,17 @@ def _reason(fault: Mapping[str, Any]) -> str:
     return str(fault["msg"]).removeprefix("Value error, ")[:500]
 
 
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RetryableTransactionError)
+    if will_be_replayed(error):
+        raise error
+    return await _server_error(request, error)
+
+
 async def _server_error(request: Request, error: Exception) -> JSONResponse:
     """Anything else: what the client may know of it is decided by its kind alone."""
     code, detail = _classify(error)
-    if code is ErrorCode.CONFLICT:
+    if code is ErrorCode.CONFLICT or detail is _CONTENDED:
         _log.warning("conflict", exc_info=error, context=context_of(error))
     else:
         event = "unhandled error" if code is ErrorCode.INTERNAL_ERROR else "dependency unavailable"
@@ -176,30 +195,48 @@ async def _server_error(request: Request, error: Exception) -> JSONResponse:
 # Classes of SQLSTATE: connection, credentials, no such database, resources, operator's doing.
 _UNAVAILABLE = ("08", "28", "3D", "53", "57P")
 _QUERY_CANCELED = "57014"
+_CONTENTION = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE)
+_UNREACHABLE = "A server it needs can't be reached; try again"
+_CONTENDED = "Too many requests want to change the same data; try again"
+
+_ANSWERS: list[tuple[type[Exception], ErrorCode, str]] = [
+    (RetryableTransactionError, ErrorCode.SERVICE_UNAVAILABLE, _CONTENDED),
+    # No 503, which would have clients and proxies send it again by themselves.
+    (
+        CommitOutcomeUnknownError,
+        ErrorCode.OUTCOME_UNKNOWN,
+        "It may have been stored or not; look whether it is there",
+    ),
+    (IntegrityError, ErrorCode.CONFLICT, "It contradicts what is stored already"),
+    (PoolTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, "Every connection is in use; try again"),
+    (TimeoutError, ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"),
+    (ConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (RedisConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (RedisTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (httpx.TimeoutException, ErrorCode.DEADLINE_EXCEEDED, "Another service took too long"),
+    (httpx.TransportError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (
+        Exception,
+        ErrorCode.INTERNAL_ERROR,
+        "Something went wrong; the request id finds it in the log",
+    ),
+]
 
 
 def _classify(error: Exception) -> tuple[ErrorCode, str]:
-    sqlstate = ""
-    if isinstance(error, DBAPIError):
-        sqlstate = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
-            error = ConnectionError()
-    match error:
-        case httpx.TimeoutException():
-            return ErrorCode.DEADLINE_EXCEEDED, "Another service took too long"
-        case httpx.TransportError():
-            return ErrorCode.SERVICE_UNAVAILABLE, "Another service can't be reached; try again"
-        case IntegrityError():
-            return ErrorCode.CONFLICT, "It contradicts what is stored already"
-        case PoolTimeoutError():
-            return ErrorCode.SERVICE_UNAVAILABLE, "Every connection is in use; try again"
-        case TimeoutError():
-            return ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"
-        case DBAPIError() if sqlstate == _QUERY_CANCELED:
-            return ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"
-        case ConnectionError() | RedisConnectionError() | RedisTimeoutError():
-            return ErrorCode.SERVICE_UNAVAILABLE, "A server it needs can't be reached; try again"
-    return ErrorCode.INTERNAL_ERROR, "Something went wrong; the request id finds it in the log"
+    meaning = _meaning_of(error) if isinstance(error, DBAPIError) else error
+    return next((code, text) for kind, code, text in _ANSWERS if isinstance(meaning, kind))
+
+
+def _meaning_of(error: DBAPIError) -> Exception:
+    sqlstate = sqlstate_of(error) or ""
+    if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
+        return ConnectionError()
+    if sqlstate == _QUERY_CANCELED:
+        return TimeoutError()
+    if sqlstate in _CONTENTION:
+        return RetryableTransactionError(sqlstate, 1)
+    return error
 
 
 def _answer(

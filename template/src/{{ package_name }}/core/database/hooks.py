@@ -1,0 +1,22 @@
+"""What is to happen once a transaction is committed, and only then."""
+
+import inspect
+from collections.abc import Callable
+from typing import TypeAlias
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+Callback: TypeAlias = Callable[[], object]
+
+
+async def run_callbacks(callbacks: list[Callback]) -> None:
+    """Run all of them in order. An error in one is logged: the commit is done, the rest follows."""
+    for callback in callbacks:
+        try:
+            result = callback()
+            if inspect.isawaitable(result):
+                await result
+        except Exception:
+            _log.exception("after_commit callback failed", callback=repr(callback))

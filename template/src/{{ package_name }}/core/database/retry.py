@@ -1,0 +1,119 @@
+"""When a transaction runs again, and how long it waits before it does."""
+
+import asyncio
+import random
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from .metrics import GIVEN_UP, RETRIES
+
+_log = structlog.get_logger(__name__)
+
+SERIALIZATION_FAILURE: Final = "40001"
+DEADLOCK_DETECTED: Final = "40P01"
+LOCK_NOT_AVAILABLE: Final = "55P03"
+# A statement that took too long will again; a failed transaction hides the error that failed it.
+_NEVER: Final = {"57014": "a cancelled or timed-out statement", "25P02": "a failed transaction"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often to run a transaction that conflicts with others, and how long to wait between.
+
+    Before attempt n + 1 it waits a random time of at most `base * 2 ** (n - 1)` seconds, `cap` at
+    most ("full jitter"): without it, those that collided would collide again.
+
+    40001 (serialization failure) and 40P01 (deadlock) are always retried; `also` names further
+    SQLSTATEs, such as 55P03 (lock not available), 23505 (unique violation) and 23P01 (exclusion
+    violation) where the next attempt looks first and finds the row. Raises ValueError for 57014
+    and 25P02, which no repetition mends.
+    """
+
+    attempts: int = 10
+    base: float = 0.01
+    cap: float = 1.0
+    also: frozenset[str] | set[str] = field(default_factory=frozenset)
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts must be at least 1, not {self.attempts}")
+        if not 0 <= self.base <= self.cap:
+            raise ValueError(f"0 <= base <= cap must hold, not base {self.base}, cap {self.cap}")
+        for sqlstate in sorted(self.also):
+            if sqlstate in _NEVER:
+                raise ValueError(f"{sqlstate}, {_NEVER[sqlstate]}, can't be retried")
+
+    def applies_to(self, error: BaseException) -> bool:
+        """Whether the transaction that ended with `error` may succeed if it runs again."""
+        sqlstate = sqlstate_of(error)
+        return sqlstate in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED) or sqlstate in self.also
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after the `attempt`-th attempt, which counts from 1."""
+        longest = min(self.cap, self.base * 2.0 ** min(attempt - 1, 64))
+        return random.uniform(0, longest)  # noqa: S311  # spreads load, guards nothing
+
+
+class RetryableTransactionError(Exception):
+    """The transaction was rolled back by a conflict; run again, it may succeed.
+
+    `sqlstate` is PostgreSQL's reason, `attempts` how often it ran. The database's error is the
+    cause. `final`: whoever could run it again has given up.
+    """
+
+    def __init__(
+        self, sqlstate: str, attempts: int, *, retry: Retry | None = None, final: bool = False
+    ) -> None:
+        times = "once" if attempts == 1 else f"{attempts} times"
+        super().__init__(f"the transaction ran {times} and ended with SQLSTATE {sqlstate}")
+        self.sqlstate = sqlstate
+        self.attempts = attempts
+        self.retry = retry or Retry()
+        self.final = final
+
+
+def sqlstate_of(error: BaseException) -> str | None:
+    """PostgreSQL's code for the error; None if the error is not one of PostgreSQL's."""
+    code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    return code if isinstance(code, str) else None
+
+
+async def before_next_attempt(error: RetryableTransactionError, attempt: int) -> None:
+    """Wait as `error.retry` says, or, after its last attempt, raise the error that tells so."""
+    if attempt >= error.retry.attempts:
+        raise given_up(error, attempt) from error.__cause__
+    delay = error.retry.delay(attempt)
+    RETRIES.labels(error.sqlstate).inc()
+    _log.warning(
+        "transaction retried",
+        attempt=attempt,
+        sqlstate=error.sqlstate,
+        delay_ms=round(delay * 1000, 1),
+    )
+    await asyncio.sleep(delay)
+
+
+def given_up(error: RetryableTransactionError, attempt: int) -> RetryableTransactionError:
+    """The error for the caller after attempt number `attempt`, the last one."""
+    GIVEN_UP.labels(error.sqlstate).inc()
+    _log.error("transaction given up", attempt=attempt, sqlstate=error.sqlstate)
+    return RetryableTransactionError(error.sqlstate, attempt, retry=error.retry, final=True)
+
+
+class Replay:
+    """One run of a request's handler by a route that can run it again."""
+
+    def __init__(self) -> None:
+        self.has_committed = False  # then running it again would do that work twice
+
+
+current_replay: ContextVar[Replay | None] = ContextVar("current_replay", default=None)
+
+
+def will_be_replayed(error: RetryableTransactionError) -> bool:
+    """Whether the route around the running handler takes care of `error`."""
+    return current_replay.get() is not None and not error.final
