@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
-from .core.config import Settings, get_settings
+from .core.config import Settings, faults_of, get_settings
 from .core.config.report import complain, effective_values, env_example, shown
 from .core.database.migrations import migrate as run_migrations
 from .core.database.session import Database
@@ -91,7 +91,12 @@ def check_config(
     if example:
         typer.echo(env_example(ServiceSettings), nl=False)
         return
-    settings = _settings(environment=environment) if environment else _settings()
+    try:
+        settings = ServiceSettings(environment=environment) if environment else get_settings()
+    except ValidationError as error:
+        if as_json:
+            typer.echo(json.dumps({"faults": faults_of(error)}, indent=2))
+        raise typer.Exit(complain(error)) from None
     values = effective_values(settings)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
@@ -151,10 +156,10 @@ def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.
     typer.echo(f"API key {key_id} is revoked.")
 
 
-def _settings(**values: Any) -> Settings:
+def _settings() -> Settings:
     """The settings; where they can't be used, say why and end the process."""
     try:
-        return ServiceSettings(**values) if values else get_settings()
+        return get_settings()
     except ValidationError as error:
         raise typer.Exit(complain(error)) from None
 
@@ -180,7 +185,13 @@ def _or_fail(work: Callable[[], ResultT]) -> ResultT:
         message = str(error)
     except CommandError as error:
         message = f"Alembic: {error}"
-    except (OSError, SQLAlchemyError) as error:
+    except ValidationError as error:
+        raise typer.Exit(complain(error)) from None
+    except SQLAlchemyError as error:
         message = f"PostgreSQL: {str(error).splitlines()[0]}"
+    except OSError as error:
+        message = str(error)
+        if message.startswith("PostgreSQL can't be reached"):
+            message = f"PostgreSQL: {message}"
     typer.echo(message, err=True)
     raise typer.Exit(1)

@@ -13,7 +13,7 @@ _PACKED = "configuration"
 
 def faults_of(error: ValidationError) -> Faults:
     """The faults of an error that Settings raised."""
-    return {_name(fault["loc"]): fault["msg"] for fault in error.errors(include_url=False)}
+    return {str(fault["loc"][0]): fault["msg"] for fault in error.errors(include_url=False)}
 
 
 def hidden(faults: Faults) -> ValidationError:
