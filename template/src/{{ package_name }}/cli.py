@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from traceback import walk_tb
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -177,6 +178,13 @@ def _with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT
     return _or_fail(lambda: asyncio.run(run()))
 
 
+def _is_of_database(error: OSError) -> bool:
+    """Whether it comes from connecting to PostgreSQL, rather than from a file."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    by_driver = any(frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame in frames)
+    return by_driver or str(error).startswith("PostgreSQL can't be reached")
+
+
 def _or_fail(work: Callable[[], ResultT]) -> ResultT:
     """Do the work; an error that a person can mend is one line, not a traceback."""
     try:
@@ -190,8 +198,8 @@ def _or_fail(work: Callable[[], ResultT]) -> ResultT:
     except SQLAlchemyError as error:
         message = f"PostgreSQL: {str(error).splitlines()[0]}"
     except OSError as error:
-        message = str(error)
-        if message.startswith("PostgreSQL can't be reached"):
+        message = str(error) or repr(error)
+        if _is_of_database(error):
             message = f"PostgreSQL: {message}"
     typer.echo(message, err=True)
     raise typer.Exit(1)

@@ -189,6 +189,11 @@ class Settings(BaseSettings):
             raise hidden(unpack(error)) from None
         except UnicodeDecodeError:
             raise hidden({".env": "is not text in UTF-8; save it as such"}) from None
+        except OSError as error:
+            raise hidden({".env": f"can't be read: {error.strerror}"}) from None
+        except SettingsError as error:
+            name = str(error).partition('field "')[2].partition('"')[0]
+            raise hidden({name.upper(): "must be JSON"}) from None
 
     @classmethod
     def settings_customise_sources(

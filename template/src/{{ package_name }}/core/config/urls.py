@@ -41,10 +41,12 @@ def database_url(text: str) -> URL:
     query = {key: value for key, value in url.query.items() if key not in _DROPPED}
     if "sslmode" in query:  # libpq's name for what asyncpg calls ssl
         query["ssl"] = query.pop("sslmode")
-    for key, part in _PARTS.items():
-        if key in query and not getattr(url, part):
-            url = url.set(**{part: str(query.pop(key))})
-    url = url.set(query=query)
+    parts: dict[str, Any] = {
+        part: query.pop(key)
+        for key, part in _PARTS.items()
+        if key in query and not getattr(url, part)
+    }
+    url = url.set(query=query, **parts)
     _check_query(url)
     return url
 
@@ -82,12 +84,9 @@ def with_parts(url: URL, parts: dict[str, Any]) -> URL:
     missing = {field: value for field, value in parts.items() if field not in stated}
     names = {"user": "username", "password": "password", "name": "database"}
     url = url.set(**{names[field]: value for field, value in missing.items() if field in names})
-    address = {field: missing[field] for field in ("host", "port") if field in missing}
+    address: dict[str, Any] = {field: missing[field] for field in ("host", "port") if field in missing}
     if "host" in url.query or str(address.get("host", "")).startswith("/"):  # a socket's folder
-        if url.port and "port" not in url.query:
-            address["port"] = url.port
-        address = {field: str(value) for field, value in address.items()}
-        return url.set(port=None).update_query_dict(address) if address else url
+        return url.update_query_dict({field: str(value) for field, value in address.items()})
     return url.set(**address)
 
 
@@ -105,7 +104,8 @@ def redis_options(text: str) -> dict[str, Any]:
 
 def stated_in_redis_url(options: dict[str, Any]) -> dict[str, Any]:
     """The settings of REDIS_* that the options of a URL state."""
-    stated = {field: options[field] for field in ("host", "port", "db", "password") if field in options}
+    fields = ("host", "port", "db", "password")
+    stated: dict[str, Any] = {field: options[field] for field in fields if field in options}
     if "path" in options:
         stated |= {"host": options["path"], "port": 6379}  # a socket has no port
     return stated
