@@ -84,7 +84,7 @@ def with_parts(url: URL, parts: dict[str, Any]) -> URL:
     missing = {field: value for field, value in parts.items() if field not in stated}
     names = {"user": "username", "password": "password", "name": "database"}
     url = url.set(**{names[field]: value for field, value in missing.items() if field in names})
-    address: dict[str, Any] = {field: missing[field] for field in ("host", "port") if field in missing}
+    address = {field: value for field, value in missing.items() if field in {"host", "port"}}
     if "host" in url.query or str(address.get("host", "")).startswith("/"):  # a socket's folder
         return url.update_query_dict({field: str(value) for field, value in address.items()})
     return url.set(**address)
