@@ -37,7 +37,8 @@ def unpack(error: ValidationError) -> Faults:
     faults: Faults = {}
     for fault in error.errors(include_url=False, include_input=False):
         if fault["type"] == _PACKED:
-            faults |= fault["ctx"]["faults"]
+            context = fault["ctx"]  # of pack(), or of hidden()
+            faults |= context.get("faults") or {str(fault["loc"][0]): context["fault"]}
         else:
             text = fault["msg"].removeprefix("Value error, ")
             if fault["type"].startswith("bool"):
