@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from traceback import walk_tb
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
-from .core.config import Settings, get_settings
+from .core.config import Settings, faults_of, get_settings
 from .core.config.report import complain, effective_values, env_example, shown
 from .core.database.migrations import migrate as run_migrations
 from .core.database.session import Database
@@ -91,7 +92,12 @@ def check_config(
     if example:
         typer.echo(env_example(ServiceSettings), nl=False)
         return
-    settings = _settings(environment=environment) if environment else _settings()
+    try:
+        settings = ServiceSettings(environment=environment) if environment else get_settings()
+    except ValidationError as error:
+        if as_json:
+            typer.echo(json.dumps({"faults": faults_of(error)}, indent=2))
+        raise typer.Exit(complain(error)) from None
     values = effective_values(settings)
     if as_json:
         typer.echo(json.dumps(values, indent=2))
@@ -151,10 +157,10 @@ def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.
     typer.echo(f"API key {key_id} is revoked.")
 
 
-def _settings(**values: Any) -> Settings:
+def _settings() -> Settings:
     """The settings; where they can't be used, say why and end the process."""
     try:
-        return ServiceSettings(**values) if values else get_settings()
+        return get_settings()
     except ValidationError as error:
         raise typer.Exit(complain(error)) from None
 
@@ -172,6 +178,13 @@ def _with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT
     return _or_fail(lambda: asyncio.run(run()))
 
 
+def _is_of_database(error: OSError) -> bool:
+    """Whether it comes from connecting to PostgreSQL, rather than from a file."""
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    by_driver = any(frame.f_globals.get("__name__", "").startswith("asyncpg.") for frame in frames)
+    return by_driver or str(error).startswith("PostgreSQL can't be reached")
+
+
 def _or_fail(work: Callable[[], ResultT]) -> ResultT:
     """Do the work; an error that a person can mend is one line, not a traceback."""
     try:
@@ -180,7 +193,13 @@ def _or_fail(work: Callable[[], ResultT]) -> ResultT:
         message = str(error)
     except CommandError as error:
         message = f"Alembic: {error}"
-    except (OSError, SQLAlchemyError) as error:
+    except ValidationError as error:
+        raise typer.Exit(complain(error)) from None
+    except SQLAlchemyError as error:
         message = f"PostgreSQL: {str(error).splitlines()[0]}"
+    except OSError as error:
+        message = str(error) or repr(error)
+        if _is_of_database(error):
+            message = f"PostgreSQL: {message}"
     typer.echo(message, err=True)
     raise typer.Exit(1)

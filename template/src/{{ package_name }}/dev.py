@@ -21,6 +21,11 @@ from .trading.demo import seed_demo
 
 STATE = Path(".dev")
 HOST = "127.0.0.1"
+_ADDRESSES = {
+    "PostgreSQL": {"DATABASE_URL": "", "DB_PORT": "5432", "DB_PASSWORD": ""},
+    "Redis": {"REDIS_PORT": "6379", "REDIS_DB": "0", "REDIS_PASSWORD": ""},
+}
+"""By server that `dev` starts: the parts of an address that it does not set by itself."""
 
 
 def run_dev(port: int | None) -> None:
@@ -62,7 +67,8 @@ def _start_missing_servers(settings: Settings, cleanup: ExitStack) -> None:
         cleanup.callback(server.stop)
         with _step(f"Starting {server.name}"):
             server.start()
-        environment |= server.environment
+        # The user's own, of the environment or of `.env`, must not say where that server is.
+        environment |= _ADDRESSES[server.name] | server.environment
     # For other commands while this one runs: `uv run --env-file .dev/env ...`
     (STATE / "env").write_text("".join(f"{name}={value}\n" for name, value in environment.items()))
     os.environ.update(environment)

@@ -13,7 +13,7 @@ _PACKED = "configuration"
 
 def faults_of(error: ValidationError) -> Faults:
     """The faults of an error that Settings raised."""
-    return {_name(fault["loc"]): fault["msg"] for fault in error.errors(include_url=False)}
+    return {str(fault["loc"][0]): fault["msg"] for fault in error.errors(include_url=False)}
 
 
 def hidden(faults: Faults) -> ValidationError:
@@ -37,7 +37,8 @@ def unpack(error: ValidationError) -> Faults:
     faults: Faults = {}
     for fault in error.errors(include_url=False, include_input=False):
         if fault["type"] == _PACKED:
-            faults |= fault["ctx"]["faults"]
+            context = fault["ctx"]  # of pack(), or of hidden()
+            faults |= context.get("faults") or {str(fault["loc"][0]): context["fault"]}
         else:
             text = fault["msg"].removeprefix("Value error, ")
             if fault["type"].startswith("bool"):

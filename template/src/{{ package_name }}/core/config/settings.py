@@ -22,17 +22,19 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NestedSecretsSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 from sqlalchemy.engine import URL
 
-from . import checks
+from . import checks, credentials
 from .faults import Faults, hidden, pack, unpack
-from .sources import ORIGINS, OriginsSource
-from .urls import database_url, redis_url
+from .misspellings import misspellings
+from .names import setting_names
+from .sources import FOREIGN, ORIGINS, OriginsSource, SecretFilesSource
+from .urls import Host, database_url, redis_options, stated_in_redis_url, with_parts
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
@@ -45,7 +47,7 @@ class Group(BaseModel):
 
 
 class DatabaseSettings(Group):
-    host: str = Field("localhost", description="Host name of PostgreSQL, or its socket directory")
+    host: Host = Field("localhost", description="Host name of PostgreSQL, or its socket directory")
     port: Port = Field(5432, description="Port of PostgreSQL")
     user: str = Field("postgres", min_length=1, description="Role to connect as")
     password: SecretStr | None = Field(None, description="Password of the role")
@@ -97,7 +99,7 @@ class RedisSettings(Group):
     url: SecretStr | None = Field(
         None, description="redis://, rediss:// or unix:// URL, instead of the parts below"
     )
-    host: str = Field("localhost", description="Host name of Redis")
+    host: Host = Field("localhost", description="Host name of Redis")
     port: Port = Field(6379, description="Port of Redis")
     db: int = Field(0, ge=0, description="Number of the logical database")
     password: SecretStr | None = Field(None, description="Password of Redis")
@@ -108,12 +110,12 @@ class RedisSettings(Group):
     @classmethod
     def _url_is_one(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            redis_url(value.get_secret_value())
+            redis_options(value.get_secret_value())
         return value
 
 
 class HttpSettings(Group):
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one")
+    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one")
     port: Port = Field(8000, description="Port to listen on")
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve; each has pools of its own"
@@ -200,6 +202,13 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise hidden(unpack(error)) from None
+        except UnicodeDecodeError:
+            raise hidden({".env": "is not text in UTF-8; save it as such"}) from None
+        except OSError as error:
+            raise hidden({".env": f"can't be read: {error.strerror}"}) from None
+        except SettingsError as error:
+            name = str(error).partition('field "')[2].partition('"')[0]
+            raise hidden({name.upper(): "must be JSON"}) from None
 
     @classmethod
     def settings_customise_sources(
@@ -210,10 +219,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        folder = os.environ.get("SECRETS_DIR", "/run/secrets")
-        secrets = NestedSecretsSettingsSource(
-            file_secret_settings, secrets_dir=folder, secrets_dir_missing="ok"
-        )
+        folder = os.environ.get("SECRETS_DIR") or "/run/secrets"
+        try:
+            secrets = SecretFilesSource(
+                file_secret_settings, secrets_dir=folder, secrets_dir_missing="ok"
+            )
+        except (OSError, SettingsError):
+            raise hidden({"SECRETS_DIR": "is no folder that can be read"}) from None
         origins = OriginsSource(settings_cls, init_settings, env_settings, dotenv_settings, secrets)
         return init_settings, env_settings, dotenv_settings, secrets, origins
 
@@ -222,12 +234,13 @@ class Settings(BaseSettings):
     def _report_every_fault_at_once(
         cls, values: Any, validate: ModelWrapValidatorHandler[Self]
     ) -> Self:
-        origins = values.pop(ORIGINS, {})
+        origins, foreign = values.pop(ORIGINS, {}), sorted(values.pop(FOREIGN, ()))
         notes = []
-        if values.get("environment") == "production" and values.get("debug"):
+        is_production = values.get("environment") == "production"
+        if is_production and checks.is_on(values.get("debug", False)):
             values["debug"] = False
             notes.append("DEBUG is off: it always is in production")
-        faults: Faults = checks.misspellings(cls, origins) | cls.missing_credentials(values)
+        faults: Faults = misspellings(setting_names(cls), foreign) | cls.missing_credentials(values)
         try:
             settings = validate(values)
         except ValidationError as error:
@@ -243,7 +256,7 @@ class Settings(BaseSettings):
     @classmethod
     def missing_credentials(cls, values: dict[str, Any]) -> Faults:
         """What `values` lack, before they are validated. Extend it for credentials of your own."""
-        return checks.missing_credentials(values)
+        return credentials.missing_credentials(values)
 
     @field_validator("database_url")
     @classmethod
@@ -254,20 +267,30 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """The database's address for SQLAlchemy with asyncpg, from DATABASE_URL or from DB_*."""
-        if self.database_url:
-            return database_url(self.database_url.get_secret_value())
-        db = self.db
-        is_socket = db.host.startswith("/")
-        return URL.create(
-            "postgresql+asyncpg",
-            username=db.user,
-            password=db.password.get_secret_value() if db.password else None,
-            host=None if is_socket else db.host,
-            port=None if is_socket else db.port,
-            database=db.name,
-            query={"host": db.host, "port": str(db.port)} if is_socket else {},
-        )
+        """The database's address for SQLAlchemy with asyncpg, from DATABASE_URL and DB_*."""
+        parts = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self.db
+            if name in {"host", "port", "user", "password", "name"} and value is not None
+        }
+        if not self.database_url:
+            return with_parts(URL.create("postgresql+asyncpg"), parts)
+        given = {name: value for name, value in parts.items() if name in self.db.model_fields_set}
+        return with_parts(database_url(self.database_url.get_secret_value()), given)
+
+    @property
+    def redis_options(self) -> dict[str, Any]:
+        """Redis' address as options of a redis-py connection, from REDIS_URL and REDIS_*."""
+        redis = self.redis
+        stated = redis_options(redis.url.get_secret_value()) if redis.url else {}
+        parts = {
+            "host": redis.host,
+            "port": redis.port,
+            "db": redis.db,
+            "password": redis.password.get_secret_value() if redis.password else None,
+        }
+        known = stated_in_redis_url(stated)
+        return {name: value for name, value in parts.items() if name not in known} | stated
 
     @property
     def log_as_json(self) -> bool:

@@ -1,9 +1,29 @@
 """Addresses of servers."""
 
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
+from redis.asyncio.connection import parse_url
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+_SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+_SESSIONS = {"any", "primary", "standby", "read-write", "read-only", "prefer-standby"}
+_PASSED_ON: dict[str, Callable[[str], bool]] = {
+    "host": bool,
+    "port": bool,
+    "ssl": _SSL_MODES.__contains__,
+    "target_session_attrs": _SESSIONS.__contains__,
+    "prepared_statement_cache_size": str.isdecimal,
+}
+# libpq's, without which a connection works as well; DB_CONNECT_TIMEOUT is ours.
+_DROPPED = {
+    *("application_name", "channel_binding", "client_encoding", "connect_timeout"),
+    *("fallback_application_name", "gssencmode", "keepalives", "keepalives_count"),
+    *("keepalives_idle", "keepalives_interval", "sslcompression", "sslsni", "tcp_user_timeout"),
+}
+_PARTS = {"user": "username", "password": "password", "dbname": "database"}
 
 
 def database_url(text: str) -> URL:
@@ -12,23 +32,92 @@ def database_url(text: str) -> URL:
         text = "postgresql" + text.removeprefix("postgres")
     try:
         url = make_url(text)
+        is_ours = url.get_backend_name() == "postgresql"
     except (ArgumentError, ValueError):
         raise ValueError("must be a URL such as postgresql://user@host:5432/name") from None
-    if url.get_backend_name() != "postgresql":
+    if not is_ours:
         raise ValueError("must start with postgresql://")
-    query = dict(url.query)
+    url = url.set(drivername="postgresql+asyncpg")
+    query = {key: value for key, value in url.query.items() if key not in _DROPPED}
     if "sslmode" in query:  # libpq's name for what asyncpg calls ssl
         query["ssl"] = query.pop("sslmode")
-    return url.set(drivername="postgresql+asyncpg", query=query)
+    parts: dict[str, Any] = {
+        part: query.pop(key)
+        for key, part in _PARTS.items()
+        if key in query and not getattr(url, part)
+    }
+    url = url.set(query=query, **parts)
+    _check_query(url)
+    return url
 
 
-def redis_url(text: str) -> str:
-    """The URL as it is. Raises ValueError if it is not one of Redis."""
+def _check_query(url: URL) -> None:
+    known = ", ".join(["sslmode", *_PASSED_ON])
+    for key, value in url.query.items():
+        if key not in _PASSED_ON:
+            # It is not named: it is part of the password, where that has a ? that is not encoded.
+            raise ValueError(f"has a parameter after ? that can't be used here; these can: {known}")
+        if isinstance(value, str) and not _PASSED_ON[key](value):
+            raise ValueError(f"has a value of {key} that is none of it")
     try:
-        parts = urlsplit(text)
-        is_one = parts.scheme in {"redis", "rediss", "unix"} and (parts.port or True)
+        url.get_dialect()().create_connect_args(url)
+    except (ArgumentError, ValueError, TypeError):
+        raise ValueError("has hosts and ports that do not fit each other") from None
+
+
+def stated_in_database_url(url: URL) -> dict[str, Any]:
+    """The settings of DB_* that the URL states."""
+    port = url.port or url.query.get("port")
+    stated = {
+        "host": url.host or url.query.get("host"),
+        "port": int(port) if isinstance(port, str) and port.isdecimal() else port,
+        "user": url.username,
+        "password": url.password,
+        "name": url.database,
+    }
+    return {field: value for field, value in stated.items() if value}
+
+
+def with_parts(url: URL, parts: dict[str, Any]) -> URL:
+    """The URL, completed by the settings of DB_* that it does not state."""
+    stated = stated_in_database_url(url)
+    missing = {field: value for field, value in parts.items() if field not in stated}
+    names = {"user": "username", "password": "password", "name": "database"}
+    url = url.set(**{names[field]: value for field, value in missing.items() if field in names})
+    address = {field: value for field, value in missing.items() if field in {"host", "port"}}
+    if "host" in url.query or str(address.get("host", "")).startswith("/"):  # a socket's folder
+        return url.update_query_dict({field: str(value) for field, value in address.items()})
+    return url.set(**address)
+
+
+def redis_options(text: str) -> dict[str, Any]:
+    """What the URL says, as options of a redis-py connection. Raises ValueError."""
+    try:
+        options = dict(parse_url(text))
+        is_one = "path" in options if text.startswith("unix:") else True
     except ValueError:
         is_one = False
     if not is_one:
         raise ValueError("must be a URL such as redis://host:6379/0, rediss://... or unix://...")
+    return options
+
+
+def stated_in_redis_url(options: dict[str, Any]) -> dict[str, Any]:
+    """The settings of REDIS_* that the options of a URL state."""
+    fields = ("host", "port", "db", "password")
+    stated: dict[str, Any] = {field: options[field] for field in fields if field in options}
+    if "path" in options:
+        stated |= {"host": options["path"], "port": 6379}  # a socket has no port
+    return stated
+
+
+def _host_alone(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; leave it out for the default")
+    if not text.startswith("/") and ("://" in text or "@" in text or len(text.split()) != 1):
+        raise ValueError("must be a host alone, such as db.internal: no ://, no @, no blanks")
     return text
+
+
+Host = Annotated[str, AfterValidator(_host_alone)]
+"""A host's name or address, or the folder of a socket. It is shown, so no URL with a password."""

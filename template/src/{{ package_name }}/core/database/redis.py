@@ -29,16 +29,7 @@ def create_redis(
         "retry": Retry(NoBackoff(), retries=0),
         "decode_responses": True,
     }
-    if redis.url:
-        pool = BlockingConnectionPool.from_url(redis.url.get_secret_value(), **options)
-    else:
-        pool = BlockingConnectionPool(
-            host=redis.host,
-            port=redis.port,
-            db=redis.db,
-            password=redis.password.get_secret_value() if redis.password else None,
-            **options,
-        )
+    pool = BlockingConnectionPool(**(options | settings.redis_options))
     return Redis.from_pool(pool)
 
 
