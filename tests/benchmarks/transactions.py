@@ -167,7 +167,7 @@ async def run(settings: Settings) -> bool:
 
 def main() -> int:
     with TemporaryDirectory() as folder, ExitStack() as cleanup:
-        settings = Settings.load(_env_file=None)
+        settings = Settings(_env_file=None)
         configure_logging(settings)
         logging.getLogger().setLevel(logging.CRITICAL)  # a line for each of thousands of retries
         environment: dict[str, str] = {}
@@ -176,7 +176,7 @@ def main() -> int:
             server.start()
             environment |= server.environment
         os.environ.update(environment)
-        return 0 if asyncio.run(run(Settings.load(_env_file=None))) else 1
+        return 0 if asyncio.run(run(Settings(_env_file=None))) else 1
 
 
 if __name__ == "__main__":
