@@ -16,18 +16,22 @@ _WORDS = (
 )
 _VARIABLE = r"[A-Z]+(_[A-Z]+)*"
 # A value that the shell, compose or a template should have filled in.
-_UNFILLED = rf"<.*>|\$?\{{.*\}}|\$\(.*\)|(?-i:\${_VARIABLE}|\${_VARIABLE.lower()})|%{_VARIABLE}%"
+_UNFILLED = (
+    r"<.*>|\$?\{.*\}|\$\(.*\)"
+    rf"|(?-i:\${_VARIABLE}|\${_VARIABLE.lower()})|%{_VARIABLE}%"
+)
 _PLACEHOLDER = re.compile(
     rf"{_UNFILLED}|x+|\*+|\.+|123[0-9]*|qwerty.*|example.*|placeholder.*|.*[-_ ]here"
     r"|(your|my|some)[-_ ].*"
     r"|(change|replace|insert|enter|put|set|fill)[-_ ]?(me|this|it|in|here|your).*",
     re.IGNORECASE,
 )
-_ONLY_WORDS = re.compile(rf"(({_WORDS})[-_ .]*)+")
+_LONGEST_FIRST = "|".join(sorted(_WORDS.split("|"), key=len, reverse=True))
+_ONLY_WORDS = re.compile(rf"(?:(?>{_LONGEST_FIRST})[-_ .]*+)++")  # without a way back: linear
 _LEET = str.maketrans("013457@$", "oieastas")
 # A host may well be called postgres, redis or test.
 _PLACEHOLDER_HOST = re.compile(
-    rf"{_UNFILLED}|x{{3,}}|your[-_. ]?(db|database)?[-_. ]?(host|server|domain).*|change[-_]?me",
+    rf"{_UNFILLED}|xxx+|your[-_. ]?(db|database)?[-_. ]?(host|server|domain).*|change[-_]?me",
     re.IGNORECASE,
 )
 _HOSTS = {"DB_HOST", "REDIS_HOST"}
