@@ -39,7 +39,7 @@ class ReplayedRoute(APIRoute):
             reply = _Reply(send)
             token = current_replay.set(replay)
             try:
-                await super().handle(scope, body.receive_from_start(), reply.send)
+                await super().handle(scope, body.receive, reply.send)
                 return
             except (RetryableTransactionError, RuntimeError) as error:
                 conflict = _conflict_of(error)
@@ -53,6 +53,7 @@ class ReplayedRoute(APIRoute):
             finally:
                 current_replay.reset(token)
             await before_next_attempt(conflict, attempt)
+            body.rewind()
 
 
 class ServiceRouter(APIRouter):
@@ -85,20 +86,21 @@ class _Body:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._messages: list[Message] = []
+        self._next = 0
         self._size = 0
         self.is_kept = True
 
-    def receive_from_start(self) -> Receive:
-        kept = iter(self._messages.copy())
-
-        async def receive() -> Message:
-            for message in kept:
-                return message
+    async def receive(self) -> Message:
+        if self._next < len(self._messages):
+            message = self._messages[self._next]
+        else:
             message = await self._receive()
             self._keep(message)
-            return message
+        self._next += 1
+        return message
 
-        return receive
+    def rewind(self) -> None:
+        self._next = 0
 
     def _keep(self, message: Message) -> None:
         if message["type"] != "http.request" or not self.is_kept:
@@ -131,5 +133,7 @@ class _Reply:
 
 def _is_event_stream(start: Message) -> bool:
     """Whether the client waits for the start alone; the first event may come much later."""
-    headers = dict(start["headers"])
-    return bool(headers.get(b"content-type", b"").startswith(b"text/event-stream"))
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in start["headers"]
+    )

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import ContextVar
 
@@ -57,11 +58,11 @@ class RequestIDMiddleware:
         scope.setdefault("state", {})["request_id"] = request_id
         header = (_HEADER, request_id.encode())
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] in _RESPONSE_STARTS:
-                headers = message.get("headers", ())
-                message["headers"] = [*(pair for pair in headers if pair[0] != _HEADER), header]
-            await send(message)
+                headers = [pair for pair in message.get("headers", ()) if pair[0] != _HEADER]
+                message["headers"] = [*headers, header]
+            return send(message)
 
         token = _ids.set(ids)
         try:

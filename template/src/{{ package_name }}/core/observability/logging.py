@@ -3,11 +3,12 @@
 import json
 import logging
 import sys
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TextIO
 from urllib.parse import unquote, urlsplit
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -29,13 +30,10 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         _add_ids,
         _add_context,
     ]
-    written: list[Processor] = [
-        _add_exception,
-        _Redact(settings),
-        structlog.processors.JSONRenderer(serializer=_to_json)
-        if settings.log_as_json
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty()),
-    ]
+    render: Callable[[Any, str, EventDict], str] = _to_json
+    if not settings.log_as_json:
+        render = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    written: list[Processor] = [_add_exception, _Redact(settings), render]
     # structlog's own lines take the short way; those of the standard library's loggers, which
     # other libraries use, end in the same processors.
     structlog.configure(
@@ -46,7 +44,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     )
     # In place: a module's logger keeps what it was made with.
     _PROCESSORS[:] = [*described, *written]
-    LineLogger.stream, LineLogger.level = stream, level
+    LineLogger.write, LineLogger.level, LineLogger.render = _writer(stream), level, render
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -79,28 +77,45 @@ _METHODS = {logging.INFO: "info", logging.ERROR: "error"}
 class LineLogger:
     """What structlog writes with: it knows its name, and where all of them write."""
 
-    stream: ClassVar[TextIO] = sys.stderr
     level: ClassVar[int] = logging.INFO
+    render: ClassVar[Callable[[Any, str, EventDict], str]]
+    write: ClassVar[Callable[[str], None]]
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
     def line(self, level: int, event: EventDict) -> None:
-        """Log a line at a third less cost than through structlog's front: for each request."""
-        if level >= self.level:
-            method = _METHODS[level]
-            line: Any = event
-            for processor in _PROCESSORS:
-                line = processor(self, method, line)
-            self.msg(line)
+        """Log these values and no others, at a quarter of the cost of structlog's front.
+
+        They must be our own, for they are not searched for secrets.
+        """
+        if level < self.level:
+            return
+        event["level"], event["logger"] = _METHODS[level], self.name
+        event["timestamp"] = datetime.now(UTC)
+        self.msg(LineLogger.render(self, "", _add_ids(self, "", event)))
 
     def msg(self, line: str) -> None:
         # A full disk or a closed pipe must not fail the request that is logged.
-        with suppress(OSError, ValueError):
-            self.stream.write(f"{line}\n")
-            self.stream.flush()
+        try:
+            LineLogger.write(line)
+        except (OSError, ValueError):
+            return
 
     debug = info = warning = error = critical = fatal = log = msg
+
+
+def _writer(stream: TextIO) -> Callable[[str], None]:
+    """Writes a line to the stream at once; where it can, to the bytes below, at half the cost."""
+    buffer = getattr(stream, "buffer", None)
+    if buffer is None:
+        return lambda line: print(line, file=stream, flush=True)
+
+    def write(line: str) -> None:
+        buffer.write(f"{line}\n".encode(errors="backslashreplace"))
+        buffer.flush()
+
+    return write
 
 
 def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
@@ -159,11 +174,12 @@ def _passwords_in_urls(settings: Settings) -> list[str]:
     return quoted + [unquote(password) for password in quoted]
 
 
-_encode = json.JSONEncoder(default=str, allow_nan=False).encode
-
-
-def _to_json(event: EventDict, **_options: Any) -> str:
+def _to_json(_logger: Any, _method: str, event: EventDict) -> str:
     try:
-        return _encode(event)  # json.dumps would make an encoder for each line
-    except ValueError:  # NaN or Infinity, which JSON has no word for
-        return _encode({name: str(value) for name, value in event.items()})
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # an integer of more than 64 bits, or half of a surrogate pair
+        return json.dumps({name: str(value) for name, value in event.items()})
+
+
+# Until `configure_logging` is called.
+LineLogger.render, LineLogger.write = _to_json, _writer(sys.stderr)

@@ -13,9 +13,6 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.responses import Response
-from starlette.types import Scope
-
-from .route import route_template
 
 DURATION = Histogram(
     "http_request_duration_seconds",
@@ -42,6 +39,6 @@ def _duration(method: str, route: str, status: int) -> Histogram:
     return DURATION.labels(method if method in _METHODS else "other", route, status)
 
 
-def count_request(scope: Scope, status: int, seconds: float) -> None:
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request by route template, so that no client can add a time series."""
-    _duration(scope["method"], route_template(scope), status).observe(seconds)
+    _duration(method, route, status).observe(seconds)

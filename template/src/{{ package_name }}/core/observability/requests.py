@@ -48,12 +48,15 @@ class RequestLogMiddleware:
                 raise
         finally:
             seconds = time.perf_counter() - started
-            count_request(scope, status, seconds)
+            route = route_template(scope)
+            count_request(scope["method"], route, status, seconds)
             if not f"{scope['path']}/".startswith(_QUIET):
-                _log_request(scope, status, size, seconds, is_complete)
+                _log_request(scope, route, status, size, seconds, is_complete)
 
 
-def _log_request(scope: Scope, status: int, size: int, seconds: float, is_complete: bool) -> None:
+def _log_request(
+    scope: Scope, route: str, status: int, size: int, seconds: float, is_complete: bool
+) -> None:
     client = scope.get("client")
     is_bad = status >= 500 or not is_complete
     _log.line(
@@ -61,7 +64,7 @@ def _log_request(scope: Scope, status: int, size: int, seconds: float, is_comple
         {
             "event": "request" if is_complete else "request broken off",
             "method": scope["method"],
-            "route": route_template(scope),
+            "route": route,
             "status": status,
             "duration_ms": round(seconds * 1000, 2),
             "bytes": size,
