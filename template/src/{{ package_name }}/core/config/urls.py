@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import ConnectionPool, parse_url
+from redis.exceptions import RedisError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -93,12 +94,17 @@ def with_parts(url: URL, parts: dict[str, Any]) -> URL:
 def redis_options(text: str) -> dict[str, Any]:
     """What the URL says, as options of a redis-py connection. Raises ValueError."""
     try:
-        options = dict(parse_url(text))
+        options: dict[str, Any] = dict(parse_url(text))
         is_one = "path" in options if text.startswith("unix:") else True
     except ValueError:
         is_one = False
     if not is_one:
         raise ValueError("must be a URL such as redis://host:6379/0, rediss://... or unix://...")
+    try:
+        pool = ConnectionPool(**options)
+        pool.make_connection()  # type: ignore[no-untyped-call]  # which connects to nothing yet
+    except (TypeError, ValueError, RedisError):
+        raise ValueError("has a parameter after ? that redis-py does not know") from None
     return options
 
 

@@ -89,6 +89,7 @@ def install_error_handlers(app: FastAPI) -> None:
         app.add_exception_handler(error, _server_error)
     app.add_exception_handler(RetryableTransactionError, _conflict)
     app.add_exception_handler(CommitOutcomeUnknownError, _server_error)
+    app.add_exception_handler(ExceptionGroup, _group)
     app.add_exception_handler(Exception, _server_error)
 
 
@@ -178,6 +179,21 @@ async def _conflict(request: Request, error: Exception) -> JSONResponse:
     if will_be_replayed(error):
         raise error
     return await _server_error(request, error)
+
+
+async def _group(request: Request, error: Exception) -> Response:
+    """One error that a task group has wrapped is answered as itself; several are a 500."""
+    cause = error
+    while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    if isinstance(cause, ExceptionGroup):
+        return await _server_error(request, error)
+    if cause.__cause__ is None:
+        cause.__cause__ = error  # for what was said around the group to be found
+    handlers = request.app.exception_handlers
+    handler = next(handlers[kind] for kind in type(cause).__mro__ if kind in handlers)
+    answer: Response = await handler(request, cause)
+    return answer
 
 
 async def _server_error(request: Request, error: Exception) -> JSONResponse:
