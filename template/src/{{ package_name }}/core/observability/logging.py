@@ -30,10 +30,12 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         _add_ids,
         _add_context,
     ]
-    render: Callable[[Any, str, EventDict], str] = _to_json
-    if not settings.log_as_json:
-        render = structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    written: list[Processor] = [_add_exception, _Redact(settings), render]
+    render = _to_json if settings.log_as_json else _for_people(stream.isatty())
+    written: list[Processor] = [
+        _add_exception,
+        _Redact(settings),
+        lambda _logger, _method, event: render(event).decode(),
+    ]
     # structlog's own lines take the short way; those of the standard library's loggers, which
     # other libraries use, end in the same processors.
     structlog.configure(
@@ -78,8 +80,8 @@ class LineLogger:
     """What structlog writes with: it knows its name, and where all of them write."""
 
     level: ClassVar[int] = logging.INFO
-    render: ClassVar[Callable[[Any, str, EventDict], str]]
-    write: ClassVar[Callable[[str], None]]
+    render: ClassVar[Callable[[EventDict], bytes]]
+    write: ClassVar[Callable[[bytes], None]]
 
     def __init__(self, name: str = "") -> None:
         self.name = name
@@ -93,26 +95,29 @@ class LineLogger:
             return
         event["level"], event["logger"] = _METHODS[level], self.name
         event["timestamp"] = datetime.now(UTC)
-        self.msg(LineLogger.render(self, "", _add_ids(self, "", event)))
+        self._write(LineLogger.render(_add_ids(self, "", event)))
 
     def msg(self, line: str) -> None:
+        self._write(line.encode(errors="backslashreplace"))
+
+    def _write(self, line: bytes) -> None:
         # A full disk or a closed pipe must not fail the request that is logged.
         try:
-            LineLogger.write(line)
+            LineLogger.write(line + b"\n")
         except (OSError, ValueError):
             return
 
     debug = info = warning = error = critical = fatal = log = msg
 
 
-def _writer(stream: TextIO) -> Callable[[str], None]:
-    """Writes a line to the stream at once; where it can, to the bytes below, at half the cost."""
+def _writer(stream: TextIO) -> Callable[[bytes], None]:
+    """Writes to the stream at once; where it can, to the bytes below, at half the cost."""
     buffer = getattr(stream, "buffer", None)
     if buffer is None:
-        return lambda line: print(line, file=stream, flush=True)
+        return lambda line: print(line.decode(), end="", file=stream, flush=True)
 
-    def write(line: str) -> None:
-        buffer.write(f"{line}\n".encode(errors="backslashreplace"))
+    def write(line: bytes) -> None:
+        buffer.write(line)
         buffer.flush()
 
     return write
@@ -174,11 +179,16 @@ def _passwords_in_urls(settings: Settings) -> list[str]:
     return quoted + [unquote(password) for password in quoted]
 
 
-def _to_json(_logger: Any, _method: str, event: EventDict) -> str:
+def _to_json(event: EventDict) -> bytes:
     try:
-        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # an integer of more than 64 bits, or half of a surrogate pair
-        return json.dumps({name: str(value) for name, value in event.items()})
+        return json.dumps({name: str(value) for name, value in event.items()}).encode()
+
+
+def _for_people(colors: bool) -> Callable[[EventDict], bytes]:
+    render = structlog.dev.ConsoleRenderer(colors=colors)
+    return lambda event: render(None, "", event).encode(errors="backslashreplace")
 
 
 # Until `configure_logging` is called.
