@@ -8,6 +8,8 @@ from contextvars import ContextVar
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ..observability.route import route_template
+
 HEADER = "X-Request-ID"
 _HEADER = HEADER.lower().encode()
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
@@ -20,22 +22,45 @@ _RESPONSE_STARTS = {
 
 
 _log = structlog.get_logger(__name__)
-_ids: ContextVar[tuple[str, str]] = ContextVar("request_ids", default=("", ""))
+
+
+class ServedRequest:
+    """The request whose task, or task's task, this is. Tasks may live on when it is over."""
+
+    __slots__ = ("ids", "scope")
+
+    def __init__(self, ids: tuple[str, str], scope: Scope | None) -> None:
+        self.ids = ids
+        self.scope = scope  # None when it is over
+
+    @property
+    def route(self) -> str:
+        """Its route's template, or "" when it is over."""
+        return route_template(self.scope) if self.scope is not None else ""
+
+
+_NO_REQUEST = ServedRequest(("", ""), None)
+_request: ContextVar[ServedRequest] = ContextVar("request", default=_NO_REQUEST)
+
+
+def get_request() -> ServedRequest:
+    """The request being served; one that is over, and has no ids, outside of one."""
+    return _request.get()
 
 
 def get_ids() -> tuple[str, str]:
     """(request id, trace id) of the request being served; "" for what there is not."""
-    return _ids.get()
+    return _request.get().ids
 
 
 def get_request_id() -> str:
     """The id of the request being served, or "" outside of one."""
-    return _ids.get()[0]
+    return _request.get().ids[0]
 
 
 def get_trace_id() -> str:
     """The trace id of the caller's `traceparent` header, or "" without a valid one."""
-    return _ids.get()[1]
+    return _request.get().ids[1]
 
 
 class RequestIDMiddleware:
@@ -63,7 +88,8 @@ class RequestIDMiddleware:
                 message["headers"] = [*(pair for pair in headers if pair[0] != _HEADER), header]
             await send(message)
 
-        token = _ids.set(ids)
+        request = ServedRequest(ids, scope)
+        token = _request.set(request)
         try:
             if scope["type"] == "http":
                 await self.app(scope, receive, send_with_id)
@@ -74,7 +100,8 @@ class RequestIDMiddleware:
                 error.request_id = request_id  # type: ignore[attr-defined]
             raise
         finally:
-            _ids.reset(token)
+            _request.reset(token)
+            request.scope = None
 
 
 class _Handshake:
