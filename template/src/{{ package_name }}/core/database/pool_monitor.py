@@ -127,18 +127,19 @@ def _summary(figures: PoolFigures) -> dict[str, Any]:
 
 
 class PoolMonitor(_Monitor):
-    """Watches the pool of an engine, of whatever kind it is."""
+    """Watches the pool of an engine, of whatever kind it is.
+
+    Where a listener of the engine opens its connections itself, make the monitor before it.
+    """
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
         super().__init__("database", "DB_POOL_SIZE", settings.db)
         self._engine = engine
         self._open: WeakSet[ConnectionPoolEntry] = WeakSet()
-        self._connecting: dict[ConnectionPoolEntry, float] = {}
         if isinstance(engine.pool, MonitoredPool):
             engine.pool.usage = self.usage
         target = engine.sync_engine
-        # First of all: another listener may be the one that opens the connection.
-        event.listen(target, "do_connect", self._before_connect, insert=True)
+        event.listen(target, "do_connect", self._before_connect)
         event.listen(target, "connect", self._on_connect)
         event.listen(target, "checkout", self._on_checkout)
         event.listen(target, "checkin", self._on_checkin)

@@ -86,8 +86,8 @@ class Database:
                 **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
             },
         )
-        event.listen(self.engine.sync_engine, "do_connect", _connect)
         self.monitor = PoolMonitor(self.engine, settings)
+        event.listen(self.engine.sync_engine, "do_connect", _connect)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
