@@ -1,11 +1,9 @@
-"""What the pools of connections do, and who holds their connections."""
+"""The monitors of the two pools: connections to PostgreSQL, and to Redis."""
 
 import time
-from collections import Counter, deque
 from typing import Any
 from weakref import WeakSet
 
-from pydantic import BaseModel
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import event
@@ -13,120 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ..config import Settings
-from ..config.settings import DatabaseSettings, RedisSettings
 from ..observability.alerts import Alert, Alerts
 from . import pool_metrics
 from .leases import Leak
+from .monitor import Monitor, PoolFigures
 from .pool import MonitoredPool
-from .pool_usage import Recent, Timing, Usage
-from .recommendations import PoolSettings, recommend
+from .pool_usage import Timing
 from .redis import create_redis
 from .redis_pool import MonitoredRedisPool
 
 __all__ = ["Leak", "PoolFigures", "PoolMonitor", "RedisPoolMonitor", "Timing"]
 
-_CHECKS_REMEMBERED = 60
 
-
-class PoolFigures(BaseModel):
-    size: int | None
-    """Connections that stay open; None where there is no pool."""
-    max: int | None
-    """Connections there may be; None if unlimited."""
-    checked_out: int
-    idle: int
-    overflow: int
-    waiters: int
-    utilisation: float | None
-    """checked_out of max, 0 to 1; None if unlimited."""
-    timeouts: int
-    """Waits for a connection that were given up, since the start."""
-    wait: Timing
-    hold: Timing
-    creation: Timing
-
-
-class _Monitor:
-    """What the two have in common."""
-
-    def __init__(
-        self, pool: str, size_name: str, settings: DatabaseSettings | RedisSettings
-    ) -> None:
-        self._pool = pool
-        self._size_name = size_name
-        self._warn_at = settings.pool_warn_at
-        self._clear_at = settings.pool_clear_at
-        self.usage = Usage(pool, settings.leak_threshold)
-        self._recent = Recent(self.usage, _CHECKS_REMEMBERED)
-        self._busiest: deque[Counter[str]] = deque(maxlen=_CHECKS_REMEMBERED)
-        self._is_saturated = False
-
-    def figures(self) -> PoolFigures:
-        raise NotImplementedError
-
-    def leaks(self) -> list[Leak]:
-        """Those not given back yet, and the last that were collected."""
-        return self.usage.leases.leaks()
-
-    def recommendations(self) -> list[str]:
-        """What to change, and why, by what happened within the last minutes."""
-        figures = self.figures()
-        return recommend(
-            self.usage,
-            self._recent,
-            sum([*self._busiest, self.usage.leases.routes()], Counter[str]()),
-            PoolSettings(self._size_name, figures.size, figures.max),
-            is_short=self._is_saturated or figures.waiters > 0,
-        )
-
-    @property
-    def is_saturated(self) -> bool:
-        """Whether utilisation rose to the warning level, and has not fallen to the clear level."""
-        return self._is_saturated
-
-    def refresh(self) -> None:
-        """Set the gauges that Prometheus scrapes."""
-        figures = self.figures()
-        unlimited = float("inf")
-        pool_metrics.COUNT.labels("used", self._pool).set(figures.checked_out)
-        pool_metrics.COUNT.labels("idle", self._pool).set(figures.idle)
-        pool_metrics.MAX.labels(self._pool).set(unlimited if figures.max is None else figures.max)
-        pool_metrics.IDLE_MAX.labels(self._pool).set(figures.size or 0)
-        pool_metrics.IDLE_MIN.labels(self._pool).set(0)
-        pool_metrics.PENDING.labels(self._pool).set(figures.waiters)
-
-    def _check(self, alerts: Alerts) -> None:
-        figures = self.figures()
-        utilisation = figures.utilisation or 0
-        is_full = utilisation >= self._warn_at or self._recent.since_last_check("timeouts") > 0
-        if is_full or figures.waiters:
-            self._busiest.append(self.usage.leases.routes())
-        elif self._busiest:
-            self._busiest.append(Counter())
-        key = f"pool {self._pool}"
-        if is_full and not self._is_saturated:
-            self._is_saturated = True
-            alerts.fire(
-                Alert(
-                    key=key,
-                    title=f"The pool of {self._pool} connections is saturated",
-                    details=_summary(figures) | {"recommendations": self.recommendations()},
-                )
-            )
-        elif self._is_saturated and not is_full and utilisation <= self._clear_at:
-            self._is_saturated = False
-            title = f"The pool of {self._pool} connections is no longer saturated"
-            alerts.resolve(key, title, _summary(figures))
-        self.usage.leases.check(alerts)
-        self._recent.note()
-        self.refresh()
-
-
-def _summary(figures: PoolFigures) -> dict[str, Any]:
-    return figures.model_dump(exclude={"wait", "hold", "creation"})
-
-
-class PoolMonitor(_Monitor):
+class PoolMonitor(Monitor):
     """Watches the pool of an engine, of whatever kind it is.
 
     Where a listener of the engine opens its connections itself, make the monitor before it.
@@ -176,7 +73,7 @@ class PoolMonitor(_Monitor):
 
     def check(self, alerts: Alerts) -> None:
         """Look for what a person should know. Called every few seconds."""
-        self._check(alerts)
+        self._check_pool(alerts)
 
     def _before_connect(
         self, _dialect: Any, record: ConnectionPoolEntry, _args: Any, _options: Any
@@ -202,7 +99,7 @@ class PoolMonitor(_Monitor):
         self._open.discard(record)
 
 
-class RedisPoolMonitor(_Monitor):
+class RedisPoolMonitor(Monitor):
     """Watches the pool of a client that `create_redis` made. `close()` it in the end."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
@@ -213,7 +110,7 @@ class RedisPoolMonitor(_Monitor):
         self._connections = pool
         self._probe = create_redis(settings, max_connections=1)
         self._slow = settings.redis.slow_ping
-        self._was_slow = False
+        self._slow_checks = 0  # in a row
         self._latency: float | None = None
 
     def figures(self) -> PoolFigures:
@@ -238,10 +135,17 @@ class RedisPoolMonitor(_Monitor):
         """Seconds of the last PING; None if it was not answered."""
         return self._latency
 
+    def recommendations(self) -> list[str]:
+        advice = super().recommendations()
+        if self._latency is not None and self._slow_checks > 1:
+            took = f"Redis took {self._latency:.3f} s to answer PING"
+            advice.insert(0, f"{took}: see Slow Redis in the runbook")
+        return advice
+
     async def check(self, alerts: Alerts) -> None:
         """As PoolMonitor's; also measures the latency, and takes back what was lost."""
         await self._connections.take_back_lost()
-        self._check(alerts)
+        self._check_pool(alerts)
         await self._ping()
         self._tell_slowness(alerts)
 
@@ -259,11 +163,14 @@ class RedisPoolMonitor(_Monitor):
             pool_metrics.PING.observe(self._latency)
 
     def _tell_slowness(self, alerts: Alerts) -> None:
-        is_slow = self._latency is not None and self._latency >= self._slow
-        if is_slow and self._was_slow:
-            title = "Redis answers slowly"
-            alerts.fire(Alert(key="redis slow", title=title, details={"ping": self._latency}))
-        elif self._was_slow and not is_slow and self._latency is not None:
-            alerts.resolve("redis slow", "Redis is as fast as before", {"ping": self._latency})
-        if self._latency is not None:
-            self._was_slow = is_slow
+        if self._latency is None:
+            return
+        details = {"ping": round(self._latency, 6)}
+        if self._latency >= self._slow:
+            self._slow_checks += 1
+            if self._slow_checks == 2:
+                alerts.fire(Alert("redis slow", "Redis answers slowly", details))
+            return
+        if self._slow_checks > 1:
+            alerts.resolve("redis slow", "Redis is as fast as before", details)
+        self._slow_checks = 0

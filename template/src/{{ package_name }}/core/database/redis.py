@@ -78,6 +78,9 @@ class RedisReads(Redis):
     def pubsub(self, **_: Any) -> Any:
         raise TypeError("subscribe with the client that sends a command once")
 
+    def monitor(self) -> Any:
+        raise TypeError("MONITOR is no read; use the client that sends a command once")
+
 
 async def _do_nothing(_error: Exception) -> None:
     pass
