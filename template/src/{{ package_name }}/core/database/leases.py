@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from ..errors.middleware import get_request
 from ..observability.alerts import Alert, Alerts
+from ..observability.route import route_template
 from . import origins
 from .pool_metrics import LEAKS
 
@@ -50,22 +51,27 @@ class Leak(BaseModel):
 
 class Lease:
     __slots__ = (
-        *("taken", "given_back", "place", "request", "route", "task", "holder"),
+        *("taken", "given_back", "place", "request", "scope", "task", "holder"),
         *("may_be_kept", "tier", "looks_orphaned"),
     )
 
-    def __init__(self, holder: Any, may_be_kept: bool) -> None:
+    def __init__(self, holder: Any = None) -> None:
+        """`holder`, if there is one, is who gives the connection back."""
         self.taken = time.monotonic()
         self.given_back: float | None = None
         self.place = origins.caller()
         self.request = get_request()
-        self.route = self.request.route
+        self.scope = self.request.scope
         task = asyncio.current_task()
         self.task = ref(task) if task is not None else None
         self.holder = ref(holder) if holder is not None else None
-        self.may_be_kept = may_be_kept
+        self.may_be_kept = False
         self.tier = ""
         self.looks_orphaned = False
+
+    @property
+    def route(self) -> str:
+        return route_template(self.scope) if self.scope is not None else ""
 
     @property
     def origin(self) -> str:
@@ -104,59 +110,56 @@ class Leases:
     def __init__(self, pool: str, threshold: float) -> None:
         self._pool = pool
         self._threshold = threshold
-        self._out: dict[Hashable, Lease] = {}
-        self._collected: deque[Lease] = deque(maxlen=_COLLECTED_KEPT)
+        self.out: dict[Hashable, Lease] = {}
+        """Whoever takes a connection puts its lease here, and `give_back` takes it away."""
+        self._collected: deque[Leak] = deque(maxlen=_COLLECTED_KEPT)
         # What the next check has to tell. The garbage collector may run in any thread, and at any
         # point of the event loop's: it only appends here.
         self._lost: deque[Lease] = deque()
         self._returned: deque[Lease] = deque()
 
     def __len__(self) -> int:
-        return len(self._out)
-
-    def take(self, key: Hashable, holder: Any = None, *, may_be_kept: bool = False) -> None:
-        """`holder` gives the connection back; `may_be_kept` for longer than the threshold."""
-        self._out[key] = Lease(holder, may_be_kept)
+        return len(self.out)
 
     def give_back(self, key: Hashable) -> float | None:
         """Return the seconds it was out; None if it was not."""
-        lease = self._out.pop(key, None)
+        lease = self.out.pop(key, None)
         if lease is None:
             return None
         lease.given_back = time.monotonic()
-        if lease.is_lost:
+        if lease.holder is not None and lease.holder() is None:
             self._lost.append(lease)
         if lease.tier:
             self._returned.append(lease)
         return lease.given_back - lease.taken
 
     def held_by(self, key: Hashable, holder: Any) -> None:
-        """Say that `holder` may keep it, and whose end means that it is lost."""
-        lease = self._out.get(key)
+        """Say that `holder` may keep it for long; where that is gone, the connection is lost."""
+        lease = self.out.get(key)
         if lease is not None:
             lease.holder, lease.may_be_kept = ref(holder), True
 
     def lost(self) -> list[Hashable]:
         """Those that are still out, though nobody can give them back."""
-        return [key for key, lease in list(self._out.items()) if lease.is_lost]
+        return [key for key, lease in list(self.out.items()) if lease.is_lost]
 
     def leaks(self) -> list[Leak]:
         """Those not given back yet, oldest first, and the last that were collected."""
-        out = [lease for lease in list(self._out.values()) if lease.tier]
-        return [lease.leak() for lease in [*out, *list(self._collected)]]
+        out = [lease.leak() for lease in list(self.out.values()) if lease.tier]
+        return out + list(self._collected)
 
     def routes(self) -> Counter[str]:
         """How many each route holds; outside of requests, each place in the code."""
-        return Counter(lease.route or lease.origin for lease in list(self._out.values()))
+        return Counter(lease.route or lease.origin for lease in list(self.out.values()))
 
     @property
     def mean_age(self) -> float:
         """Of those that are out, in seconds; 0 if there are none."""
-        ages = [lease.age for lease in list(self._out.values())]
+        ages = [lease.age for lease in list(self.out.values())]
         return sum(ages) / len(ages) if ages else 0
 
     def check(self, alerts: Alerts) -> None:
-        for lease in list(self._out.values()):
+        for lease in list(self.out.values()):
             if not lease.tier and (tier := self._tier(lease)):
                 lease.tier = tier
                 self._report(lease, alerts)
@@ -175,7 +178,7 @@ class Leases:
 
     def _report_lost(self, lease: Lease, alerts: Alerts) -> None:
         is_known, lease.tier = bool(lease.tier), "collected"
-        self._collected.append(lease)
+        self._collected.append(lease.leak())
         if not is_known:
             self._report(lease, alerts)
 
@@ -203,7 +206,7 @@ class Leases:
             age=round(lease.age, 3),
             request_id=lease.request.ids[0],
         )
-        others = [other for other in list(self._out.values()) if other.tier]
+        others = [other for other in list(self.out.values()) if other.tier]
         if all(other.origin != lease.origin for other in others):
             alerts.resolve(
                 self._key(lease.origin),

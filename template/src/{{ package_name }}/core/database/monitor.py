@@ -72,7 +72,7 @@ class Monitor:
         return self._is_saturated
 
     def refresh(self) -> None:
-        """Set the gauges that Prometheus scrapes."""
+        """Bring what Prometheus scrapes up to date."""
         figures = self.figures()
         unlimited = float("inf")
         pool_metrics.COUNT.labels("used", self._pool).set(figures.checked_out)

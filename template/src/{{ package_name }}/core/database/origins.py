@@ -42,29 +42,31 @@ def _kind(path: str) -> _Kind:
 
 def caller() -> Place | None:
     """The nearest of the service's own callers; the nearest in `core` if there is none."""
-    place, is_own = _nearest(sys._getframe(1))
     # SQLAlchemy runs in a greenlet, whose frames end where the coroutine that waits for it is.
+    # That is where to look: to ask Python for the frames within costs more than all else here.
     parent = getcurrent().parent
-    if not is_own and parent is not None:
-        outer, is_own = _nearest(parent.gr_frame)
-        place = outer if is_own or place is None else place
-    return place
+    place, is_own = _nearest(sys._getframe(1) if parent is None else parent.gr_frame)
+    if is_own or parent is None:
+        return place
+    inner, is_own = _nearest(sys._getframe(1))
+    return inner if is_own or place is None else place
 
 
-def _nearest(frame: FrameType | None) -> tuple[Place | None, bool]:
-    own, library, core = _Kind.OWN, _Kind.LIBRARY, _Kind.CORE
-    place: Place | None = None
+def _nearest(
+    frame: FrameType | None, own: _Kind = _Kind.OWN, library: _Kind = _Kind.LIBRARY
+) -> tuple[Place | None, bool]:
+    core: Place | None = None
     while frame is not None:
         code = frame.f_code
         kind = _kind(code.co_filename)
         if kind is own:
             return (code, frame.f_lasti), True
-        if kind is core:
-            place = place or (code, frame.f_lasti)
-        elif kind is not library:
-            break
+        if kind is not library:
+            if kind is _Kind.EVENT_LOOP:
+                break
+            core = core or (code, frame.f_lasti)
         frame = frame.f_back
-    return place, False
+    return core, False
 
 
 def position(task: "asyncio.Task[Any] | None") -> Place | None:

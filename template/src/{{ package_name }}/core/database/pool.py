@@ -30,7 +30,7 @@ class MonitoredPool(AsyncAdaptedQueuePool):
             raise
         finally:
             usage.pending -= 1
-        usage.waited(since)
+        usage.wait.noted.append(time.monotonic() - since)
         return connection
 
     @property

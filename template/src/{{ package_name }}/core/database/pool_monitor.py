@@ -38,8 +38,9 @@ class PoolMonitor(Monitor):
         target = engine.sync_engine
         event.listen(target, "do_connect", self._before_connect)
         event.listen(target, "connect", self._on_connect)
-        event.listen(target, "checkout", self._on_checkout)
-        event.listen(target, "checkin", self._on_checkin)
+        usage = self.usage
+        event.listen(target, "checkout", lambda _, record, holder: usage.taken(record, holder))
+        event.listen(target, "checkin", lambda _, record: usage.given_back(record))
         event.listen(target, "detach", self._on_detach)
         event.listen(target, "close", self._on_close)
 
@@ -83,13 +84,7 @@ class PoolMonitor(Monitor):
     def _on_connect(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.add(record)
         if since := record.info.pop("connecting_since", None):
-            self.usage.created(since)
-
-    def _on_checkout(self, _connection: Any, record: ConnectionPoolEntry, holder: Any) -> None:
-        self.usage.taken(record, holder)
-
-    def _on_checkin(self, _connection: Any, record: ConnectionPoolEntry) -> None:
-        self.usage.given_back(record)
+            self.usage.creation.noted.append(time.monotonic() - since)
 
     def _on_detach(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.discard(record)

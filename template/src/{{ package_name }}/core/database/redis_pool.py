@@ -34,7 +34,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
             raise MaxConnectionsError(f"No connection became free: {self.state()}") from error
         finally:
             usage.pending -= 1
-        usage.waited(since)
+        usage.wait.noted.append(time.monotonic() - since)
         usage.taken(connection)
         return connection
 
@@ -46,7 +46,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
         is_open, since = connection.is_connected, time.monotonic()
         await super().ensure_connection(connection)
         if self.usage is not None and not is_open:
-            self.usage.created(since)
+            self.usage.creation.noted.append(time.monotonic() - since)
 
     async def release(self, connection: AbstractConnection) -> None:
         if self.usage is not None:

@@ -8,8 +8,6 @@ from contextvars import ContextVar
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..observability.route import route_template
-
 HEADER = "X-Request-ID"
 _HEADER = HEADER.lower().encode()
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
@@ -32,11 +30,6 @@ class ServedRequest:
     def __init__(self, ids: tuple[str, str], scope: Scope | None) -> None:
         self.ids = ids
         self.scope = scope  # None when it is over
-
-    @property
-    def route(self) -> str:
-        """Its route's template, or "" when it is over."""
-        return route_template(self.scope) if self.scope is not None else ""
 
 
 _NO_REQUEST = ServedRequest(("", ""), None)
