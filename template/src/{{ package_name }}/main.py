@@ -16,6 +16,7 @@ from .core.api.app import ServiceAPI
 from .core.api.health import HealthChecks
 from .core.config import Settings, get_settings
 from .core.config.report import complain
+from .core.database.pool_monitor import RedisPoolMonitor
 from .core.database.redis import create_redis
 from .core.database.session import Database
 from .core.observability.logging import configure_logging
@@ -47,11 +48,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.database = Database(settings)
     app.state.redis = create_redis(settings)
+    app.state.redis_monitor = RedisPoolMonitor(app.state.redis, settings)
+    app.state.before_scrape = [app.state.database.monitor.refresh, app.state.redis_monitor.refresh]
     app.state.health = HealthChecks(settings)
     try:
         yield
     finally:
         await app.state.health.close()
+        await app.state.redis_monitor.close()
         await app.state.redis.aclose()
         await app.state.database.close()
 

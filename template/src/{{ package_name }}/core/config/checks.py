@@ -49,6 +49,13 @@ def pool_constraints(settings: Settings) -> Faults:
     faults: Faults = {}
     if db.connect_timeout > db.pool_timeout:
         faults["DB_CONNECT_TIMEOUT"] = "must not exceed DB_POOL_TIMEOUT, which would end it earlier"
+    if db.warm_up is not None and db.warm_up > db.pool_size:
+        faults["DB_WARM_UP"] = "must not exceed DB_POOL_SIZE: further ones would be closed again"
+    for prefix, group in (("DB", db), ("REDIS", settings.redis)):
+        if group.pool_clear_at >= group.pool_warn_at:
+            faults[f"{prefix}_POOL_CLEAR_AT"] = (
+                f"must be less than {prefix}_POOL_WARN_AT, or the alert would come and go"
+            )
     if db.connection_budget is not None:
         # One more for the health checks, which do not wait for the pool.
         needed = (db.pool_size + db.max_overflow + 1) * settings.http.workers

@@ -38,6 +38,7 @@ from .urls import Host, database_url, redis_options, stated_in_redis_url, with_p
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Group(BaseModel):
@@ -68,6 +69,27 @@ class DatabaseSettings(Group):
     )
     pool_recycle: int = Field(
         1800, ge=-1, description="Seconds after which a connection is renewed; -1 is never"
+    )
+    warm_up: int | None = Field(
+        None,
+        ge=0,
+        description="Connections opened before the service is ready, DB_POOL_SIZE unless set; fewer"
+        " make the first requests wait for theirs",
+    )
+    pool_warn_at: Share = Field(
+        0.8,
+        description="Share of the connections in use at which the pool counts as saturated: an "
+        "alert, and health is degraded",
+    )
+    pool_clear_at: Share = Field(
+        0.7, description="Share at which it no longer does; less than DB_POOL_WARN_AT"
+    )
+    leak_threshold: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a connection that is not given back is reported as a leak;"
+        " 0 is never. Too few report slow but sound work",
     )
     connect_timeout: Seconds = Field(
         5, description="Seconds to wait for a new connection; at most DB_POOL_TIMEOUT"
@@ -105,6 +127,19 @@ class RedisSettings(Group):
     password: SecretStr | None = Field(None, description="Password of Redis")
     max_connections: int = Field(50, ge=1, le=10_000, description="Connections of a process")
     timeout: Seconds = Field(1, description="Seconds to wait for Redis, or for a free connection")
+    pool_warn_at: Share = Field(0.8, description="As DB_POOL_WARN_AT, for the connections to Redis")
+    pool_clear_at: Share = Field(
+        0.7, description="Share at which that is over; less than REDIS_POOL_WARN_AT"
+    )
+    leak_threshold: float = Field(
+        30,
+        ge=0,
+        le=86_400,
+        description="As DB_LEAK_THRESHOLD, in seconds; does not apply to subscriptions",
+    )
+    slow_ping: Seconds = Field(
+        0.1, description="Seconds an answer to PING may take; slower ones, in a row, are an alert"
+    )
 
     @field_validator("url")
     @classmethod

@@ -1,14 +1,17 @@
-"""The Redis client."""
+"""The Redis clients: one that sends each command once, and one that only reads, and may retry."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.exceptions import MaxConnectionsError
 from starlette.requests import HTTPConnection
 
 from ..config import Settings
+from .redis_pool import MonitoredRedis, MonitoredRedisPool
 
 
 def create_redis(
@@ -29,8 +32,62 @@ def create_redis(
         "retry": Retry(NoBackoff(), retries=0),
         "decode_responses": True,
     }
-    pool = BlockingConnectionPool(**(options | settings.redis_options))
-    return Redis.from_pool(pool)
+    pool = MonitoredRedisPool(**(options | settings.redis_options))
+    return MonitoredRedis.from_pool(pool)
+
+
+# Those that change nothing, so that a second time does no harm. The server refuses writes in *_RO.
+READS = frozenset(
+    {
+        *("BITCOUNT", "BITPOS", "DBSIZE", "EVALSHA_RO", "EVAL_RO", "EXISTS", "EXPIRETIME"),
+        *("FCALL_RO", "GEODIST", "GEOHASH", "GEOPOS", "GEOSEARCH", "GET", "GETBIT", "GETRANGE"),
+        *("HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "HRANDFIELD", "HSCAN", "HSTRLEN"),
+        *("HVALS", "INFO", "LINDEX", "LLEN", "LPOS", "LRANGE", "MGET", "PEXPIRETIME", "PFCOUNT"),
+        *("PING", "PTTL", "SCAN", "SCARD", "SDIFF", "SINTER", "SINTERCARD", "SISMEMBER"),
+        *("SMEMBERS", "SMISMEMBER", "SORT_RO", "SRANDMEMBER", "SSCAN", "STRLEN", "SUNION", "TIME"),
+        *("TTL", "TYPE", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREVRANGE", "ZCARD", "ZCOUNT"),
+        *("ZDIFF", "ZINTER", "ZINTERCARD", "ZLEXCOUNT", "ZMSCORE", "ZRANDMEMBER", "ZRANGE"),
+        *("ZRANK", "ZREVRANGE", "ZREVRANK", "ZSCAN", "ZSCORE", "ZUNION"),
+    }
+)
+
+
+class RedisReads(Redis):
+    """A client that only reads, on another one's pool, and asks again where no answer came.
+
+    Raises TypeError for a command that may write, and for pipelines and subscriptions.
+    """
+
+    def __init__(self, client: Redis) -> None:
+        super().__init__(connection_pool=client.connection_pool)
+        self._again = Retry(ExponentialWithJitterBackoff(base=0.01, cap=0.1), retries=2)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        command = str(args[0]).partition(" ")[0].upper()
+        if command not in READS:
+            raise TypeError(f"{command} may write; use the client that sends a command once")
+        return await self._again.call_with_retry(
+            partial(super().execute_command, *args, **options),
+            _do_nothing,
+            is_retryable=_may_succeed,
+        )
+
+    def pipeline(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a pipeline may write; use the client that sends a command once")
+
+    def pubsub(self, **_: Any) -> Any:
+        raise TypeError("subscribe with the client that sends a command once")
+
+    def monitor(self) -> Any:
+        raise TypeError("MONITOR is no read; use the client that sends a command once")
+
+
+async def _do_nothing(_error: Exception) -> None:
+    pass
+
+
+def _may_succeed(error: Exception) -> bool:
+    return not isinstance(error, MaxConnectionsError)  # it has waited for long enough
 
 
 def get_redis(connection: HTTPConnection) -> Redis:
@@ -39,4 +96,10 @@ def get_redis(connection: HTTPConnection) -> Redis:
     return client
 
 
+def get_reads(connection: HTTPConnection) -> RedisReads:
+    """A client for reads on the pool of the application's client."""
+    return RedisReads(connection.app.state.redis)
+
+
 RedisDep = Annotated[Redis, Depends(get_redis)]
+ReadsDep = Annotated[RedisReads, Depends(get_reads)]

@@ -1,5 +1,6 @@
 """The engine, and a session per request."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import uuid4
@@ -18,6 +19,8 @@ from starlette.requests import HTTPConnection
 from ..config import Settings
 from ..config.settings import DatabaseSettings
 from ..errors.middleware import get_request_id
+from .pool import MonitoredPool
+from .pool_monitor import PoolMonitor
 
 
 class Base(DeclarativeBase):
@@ -69,6 +72,7 @@ class Database:
         db = settings.db
         self.engine: AsyncEngine = create_async_engine(
             settings.sqlalchemy_url,
+            poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,
             pool_timeout=db.pool_timeout,
@@ -82,7 +86,9 @@ class Database:
                 **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
             },
         )
+        self.monitor = PoolMonitor(self.engine, settings)
         event.listen(self.engine.sync_engine, "do_connect", _connect)
+        self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
                 self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
@@ -90,6 +96,26 @@ class Database:
         if db.behind_pgbouncer:
             _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    async def warm_up(self) -> int:
+        """Open DB_WARM_UP connections, which stay idle in the pool, and return how many.
+
+        Raises what a connection raises that can't be opened.
+        """
+        if self._warm_up:
+            all_are_open = asyncio.Barrier(self._warm_up)
+
+            async def open_one() -> None:
+                async with self.engine.connect():
+                    await all_are_open.wait()  # or the next would get the same one
+
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._warm_up):
+                        group.create_task(open_one())
+            except* Exception as errors:
+                raise errors.exceptions[0] from None
+        return self._warm_up
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -21,22 +21,40 @@ _RESPONSE_STARTS = {
 
 
 _log = structlog.get_logger(__name__)
-_ids: ContextVar[tuple[str, str]] = ContextVar("request_ids", default=("", ""))
+
+
+class ServedRequest:
+    """The request whose task, or task's task, this is. Tasks may live on when it is over."""
+
+    __slots__ = ("ids", "scope")
+
+    def __init__(self, ids: tuple[str, str], scope: Scope | None) -> None:
+        self.ids = ids
+        self.scope = scope  # None when it is over
+
+
+_NO_REQUEST = ServedRequest(("", ""), None)
+_request: ContextVar[ServedRequest] = ContextVar("request", default=_NO_REQUEST)
+
+
+def get_request() -> ServedRequest:
+    """The request being served; one that is over, and has no ids, outside of one."""
+    return _request.get()
 
 
 def get_ids() -> tuple[str, str]:
     """(request id, trace id) of the request being served; "" for what there is not."""
-    return _ids.get()
+    return _request.get().ids
 
 
 def get_request_id() -> str:
     """The id of the request being served, or "" outside of one."""
-    return _ids.get()[0]
+    return _request.get().ids[0]
 
 
 def get_trace_id() -> str:
     """The trace id of the caller's `traceparent` header, or "" without a valid one."""
-    return _ids.get()[1]
+    return _request.get().ids[1]
 
 
 class RequestIDMiddleware:
@@ -64,7 +82,8 @@ class RequestIDMiddleware:
                 message["headers"] = [*headers, header]
             return send(message)
 
-        token = _ids.set(ids)
+        request = ServedRequest(ids, scope)
+        token = _request.set(request)
         try:
             if scope["type"] == "http":
                 await self.app(scope, receive, send_with_id)
@@ -75,7 +94,8 @@ class RequestIDMiddleware:
                 error.request_id = request_id  # type: ignore[attr-defined]
             raise
         finally:
-            _ids.reset(token)
+            _request.reset(token)
+            request.scope = None
 
 
 class _Handshake:

@@ -12,6 +12,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.requests import Request
 from starlette.responses import Response
 
 DURATION = Histogram(
@@ -25,7 +26,9 @@ router = APIRouter()
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics() -> Response:
+async def metrics(request: Request) -> Response:
+    for refresh in getattr(request.app.state, "before_scrape", ()):
+        refresh()
     registry = REGISTRY
     # Where there are several workers, `run_server` has set it: the sum of all of them.
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

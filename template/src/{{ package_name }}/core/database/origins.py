@@ -1,0 +1,93 @@
+"""Where in the service's own code something happens.
+
+A place is a code object and an offset into it, which keep nothing else alive, as a frame would.
+"""
+
+import asyncio
+import sys
+import sysconfig
+from enum import Enum, auto
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+from greenlet import getcurrent  # type: ignore[import-untyped]
+
+Place = tuple[CodeType, int]
+
+_HERE, _CORE, _PACKAGE = (str(folder) for folder in Path(__file__).parents[:3])
+_LIBRARIES = ("<", _HERE, *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
+# What stands above them runs every task, and has called none of it.
+_EVENT_LOOP = ("/asyncio/events.py", "/asyncio/runners.py")
+
+
+class _Kind(Enum):
+    OWN = auto()
+    CORE = auto()
+    LIBRARY = auto()
+    EVENT_LOOP = auto()
+
+
+@lru_cache(maxsize=4096)
+def _kind(path: str) -> _Kind:
+    if path.endswith(_EVENT_LOOP) or "/uvicorn/" in path:
+        return _Kind.EVENT_LOOP
+    if path.startswith(_PACKAGE) and not path.startswith(_CORE):
+        return _Kind.OWN  # though it may be installed among the libraries
+    if path.startswith(_LIBRARIES):
+        return _Kind.LIBRARY
+    return _Kind.CORE if path.startswith(_CORE) else _Kind.OWN
+
+
+def caller() -> Place | None:
+    """The nearest of the service's own callers; the nearest in `core` if there is none."""
+    # SQLAlchemy runs in a greenlet, whose frames end where the coroutine that waits for it is.
+    # That is where to look: to ask Python for the frames within costs more than all else here.
+    parent = getcurrent().parent
+    place, is_own = _nearest(sys._getframe(1) if parent is None else parent.gr_frame)
+    if is_own or parent is None:
+        return place
+    inner, is_own = _nearest(sys._getframe(1))
+    return inner if is_own or place is None else place
+
+
+def _nearest(
+    frame: FrameType | None, own: _Kind = _Kind.OWN, library: _Kind = _Kind.LIBRARY
+) -> tuple[Place | None, bool]:
+    core: Place | None = None
+    while frame is not None:
+        code = frame.f_code
+        kind = _kind(code.co_filename)
+        if kind is own:
+            return (code, frame.f_lasti), True
+        if kind is not library:
+            if kind is _Kind.EVENT_LOOP:
+                break
+            core = core or (code, frame.f_lasti)
+        frame = frame.f_back
+    return core, False
+
+
+def position(task: "asyncio.Task[Any] | None") -> Place | None:
+    """Where a task waits now, in the service's own code; None if it has ended."""
+    place: Place | None = None
+    awaited: Any = task.get_coro() if task is not None and not task.done() else None
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None and _kind(frame.f_code.co_filename) is _Kind.OWN:
+            place = frame.f_code, frame.f_lasti
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return place
+
+
+def describe(place: Place | None) -> str:
+    """`file:line function`; the file of the service's own is relative to where its package is."""
+    if place is None:
+        return "unknown"
+    code, offset = place
+    path = Path(code.co_filename)
+    if path.is_relative_to(_PACKAGE):
+        path = path.relative_to(Path(_PACKAGE).parent)
+    lines = (line for start, end, line in code.co_lines() if start <= offset < end)
+    return f"{path}:{next(lines, None) or code.co_firstlineno} {code.co_qualname}"

@@ -1,0 +1,134 @@
+"""What a pool did since the start. Nothing here can fail a checkout."""
+
+from collections import deque
+from collections.abc import Hashable
+from typing import Any
+
+import structlog
+from prometheus_client import Histogram
+from pydantic import BaseModel
+
+from . import pool_metrics
+from .leases import Lease, Leases
+
+_log = structlog.get_logger(__name__)
+
+_EVALUATED_AT_ONCE = 500
+
+
+class Timing(BaseModel):
+    """Of what happened so often, in seconds."""
+
+    count: int = 0
+    mean: float = 0
+    max: float = 0
+
+
+class Meter:
+    """Seconds, for a person and for Prometheus.
+
+    They are `noted` when they are measured, and evaluated when someone wants to know: that halves
+    what it costs to watch a checkout.
+    """
+
+    __slots__ = ("_count", "_histogram", "_max", "_total", "noted")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+        self.noted: list[float] = []
+        self._count = 0
+        self._total = 0.0
+        self._max = 0.0
+
+    def evaluate(self) -> None:
+        """Count what was noted, for Prometheus too."""
+        noted, self.noted = self.noted, []
+        for seconds in noted:
+            self._histogram.observe(seconds)
+            self._total += seconds
+        self._count += len(noted)
+        self._max = max(self._max, *noted, 0)
+
+    @property
+    def count(self) -> int:
+        self.evaluate()
+        return self._count
+
+    @property
+    def total(self) -> float:
+        self.evaluate()
+        return self._total
+
+    def timing(self) -> Timing:
+        self.evaluate()
+        mean = self._total / self._count if self._count else 0
+        return Timing(count=self._count, mean=round(mean, 6), max=round(self._max, 6))
+
+
+class Usage:
+    def __init__(self, pool: str, leak_threshold: float) -> None:
+        self.pool = pool
+        self.leases = Leases(pool, leak_threshold)
+        self.pending = 0  # calls for a connection that have not got one yet
+        self.timeouts = 0
+        self.wait = Meter(pool_metrics.WAIT.labels(pool))
+        self.hold = Meter(pool_metrics.USE.labels(pool))
+        self.creation = Meter(pool_metrics.CREATION.labels(pool))
+        self._timeouts = pool_metrics.TIMEOUTS.labels(pool)
+        self._has_failed = False
+
+    def timed_out(self) -> None:
+        self.timeouts += 1
+        self._timeouts.inc()
+
+    def taken(self, key: Hashable, holder: Any = None) -> None:
+        try:
+            self.leases.out[key] = Lease(holder)
+        except Exception as error:
+            self.failed(error)
+
+    def given_back(self, key: Hashable) -> None:
+        try:
+            seconds = self.leases.give_back(key)
+            if seconds is not None:
+                noted = self.hold.noted
+                noted.append(seconds)
+                if len(noted) >= _EVALUATED_AT_ONCE:
+                    for meter in (self.wait, self.hold, self.creation):
+                        meter.evaluate()
+        except Exception as error:
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        if not self._has_failed:  # once: it may be at every checkout
+            self._has_failed = True
+            _log.error("pool monitor failed", pool=self.pool, exc_info=error)
+
+
+class Recent:
+    """What a pool did within the last minutes, as far as the checks have seen it."""
+
+    def __init__(self, usage: Usage, checks: int = 60) -> None:
+        self._usage = usage
+        self._seen: deque[dict[str, float]] = deque([self._totals()], maxlen=checks)
+
+    def note(self) -> None:
+        self._seen.append(self._totals())
+
+    def of(self, name: str) -> float:
+        """`timeouts`, `waits`, `waited` (seconds), `holds`, `held` (seconds), or `created`."""
+        return self._totals()[name] - self._seen[0][name]
+
+    def since_last_check(self, name: str) -> float:
+        return self._totals()[name] - self._seen[-1][name]
+
+    def _totals(self) -> dict[str, float]:
+        usage = self._usage
+        return {
+            "timeouts": usage.timeouts,
+            "waits": usage.wait.count,
+            "waited": usage.wait.total,
+            "holds": usage.hold.count,
+            "held": usage.hold.total,
+            "created": usage.creation.count,
+        }
