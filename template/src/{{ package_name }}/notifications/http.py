@@ -4,7 +4,7 @@ import asyncio
 import re
 
 import httpx
-from pydantic import SecretBytes, SecretStr
+from pydantic import SecretStr
 
 from ..core.observability.delivery import DeliveryError
 from ..core.observability.outgoing import create_http_client
@@ -12,28 +12,37 @@ from ..core.observability.outgoing import create_http_client
 _A_DAY = 86_400
 
 
+class SecretUrl(httpx.URL):
+    """An address part of which is a secret: as text, which httpx logs, it is without that part."""
+
+    def __init__(self, url: SecretStr, shown: str) -> None:
+        super().__init__(url.get_secret_value())
+        self._shown = shown
+
+    def __str__(self) -> str:
+        return self._shown
+
+    __repr__ = __str__
+
+
 class Http:
-    """Posts to one address, part of which is a secret.
+    """Posts to one such address."""
 
-    httpx logs each address and has it in its exceptions. So it gets `shown`, without the secret,
-    and the path with the secret as the request's target.
-    """
-
-    def __init__(self, url: SecretStr, shown: str, timeout: float) -> None:
+    def __init__(self, url: SecretUrl, timeout: float) -> None:
         """`timeout`: seconds for the whole of a request."""
-        self._target = SecretBytes(httpx.URL(url.get_secret_value()).raw_path)
-        self._shown = httpx.URL(shown)
+        self._url = url
         self._timeout = timeout
         self._client = create_http_client(timeout=timeout)
 
     async def post(self, body: dict[str, object]) -> httpx.Response:
         """Raise DeliveryError if there is no answer in time."""
-        target = {"target": self._target.get_secret_value()}
+        request = self._client.build_request("POST", self._url, json=body)
+        request.url = self._url  # httpx has made a plain one of it
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._client.post(self._shown, json=body, extensions=target)
-        except (httpx.TransportError, TimeoutError) as error:
-            reason = f"{self._shown.host} can't be reached ({type(error).__name__})"
+                return await self._client.send(request)
+        except (httpx.RequestError, TimeoutError) as error:
+            reason = f"{self._url.host} can't be reached ({type(error).__name__})"
             raise DeliveryError(reason, is_temporary=True) from None
 
     @staticmethod

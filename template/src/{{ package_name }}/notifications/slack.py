@@ -78,10 +78,10 @@ class Slack:
         url = settings.slack.webhook_url
         if not url:
             return None
-        from .http import Http  # noqa: PLC0415  # httpx takes a quarter of a second to import
+        from .http import Http, SecretUrl  # noqa: PLC0415  # httpx takes a quarter of a second to import
 
         server = "/".join(url.get_secret_value().split("/")[:3])
-        return cls(Http(url, f"{server}/***", settings.alerts.timeout))
+        return cls(Http(SecretUrl(url, f"{server}/***"), settings.alerts.timeout))
 
     async def send(self, notice: Notice) -> None:
         """Raise DeliveryError if it did not arrive."""

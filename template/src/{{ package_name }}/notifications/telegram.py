@@ -100,11 +100,12 @@ class Telegram:
         token, owner_id = settings.telegram.bot_token, settings.owner_id
         if not token or not owner_id:
             return None
-        from .http import Http  # noqa: PLC0415  # httpx takes a quarter of a second to import
+        from .http import Http, SecretUrl  # noqa: PLC0415  # httpx takes a quarter of a second to import
 
         api = f"{settings.telegram.api_url}/bot"
         url = SecretStr(f"{api}{token.get_secret_value()}/sendMessage")
-        return cls(Http(url, f"{api}***/sendMessage", settings.alerts.timeout), owner_id)
+        shown = f"{api}***/sendMessage"
+        return cls(Http(SecretUrl(url, shown), settings.alerts.timeout), owner_id)
 
     async def send(self, notice: Notice) -> None:
         """Raise DeliveryError if it did not arrive.

@@ -51,8 +51,6 @@ class _Episode:
 
     alert: Alert
     is_active: bool = False
-    is_told: bool = False
-    """Whether the alert that is active was sent."""
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     untold: int = 0
     told_at: datetime | None = None
@@ -169,8 +167,7 @@ class Alerts:
                 return
             episode = self._episodes[alert.key] = _Episode(alert)
         if not episode.is_active:
-            episode.began = datetime.now(UTC)
-            episode.is_told, episode.reached = False, set()
+            episode.began, episode.reached = datetime.now(UTC), set()
         episode.alert, episode.is_active = alert, alert.lasts
         episode.request_id = get_request_id()
         episode.untold += 1
@@ -183,10 +180,8 @@ class Alerts:
             return
         _log.info(title, alert=key, **_fields(details))
         episode.is_active = False
-        if episode.is_told:
-            since = shown_time(episode.began)
-            headline = f"[recovered] {title} (it began at {since})"
-            self._put(episode, headline, details, is_recovery=True)
+        headline = f"[recovered] {title} (it began at {shown_time(episode.began)})"
+        self._put(episode, headline, details, is_recovery=True)
         if not episode.is_cooling_down:
             self._forget(episode)
 
@@ -200,7 +195,6 @@ class Alerts:
         if episode.alert.lasts and not episode.is_active:
             headline += " (it is over now)"
         self._put(episode, headline, episode.alert.details)
-        episode.is_told = True
         episode.untold, episode.told_at = 0, datetime.now(UTC)
         episode.is_cooling_down = True
         self._schedule(episode, self._timing.cooldown, self._end_cooldown)
