@@ -7,6 +7,7 @@ then runs that service's own checks.
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from copier import run_update
 from rendering import commit, copy_template, git, render
@@ -64,9 +65,9 @@ def release(template: Path, version: str) -> None:
     git(template, "tag", version)
 
 
-def update(service: Path) -> Path:
-    """`copier update --defaults`, without --trust."""
-    run_update(service, defaults=True, overwrite=True, unsafe=False, quiet=True)
+def update(service: Path, **answers: Any) -> Path:
+    """`copier update --defaults`, without --trust; what is not answered stays as it was."""
+    run_update(service, answers, defaults=True, overwrite=True, unsafe=False, quiet=True)
     return service
 
 

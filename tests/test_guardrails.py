@@ -28,7 +28,14 @@ def test_core_may_import_nothing_around_it(tmp_path: Path, module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lower", "higher"), [("trading", "api"), ("trading", "main"), ("api", "main"), ("api", "cli")]
+    ("lower", "higher"),
+    [
+        ("notifications", "trading"),
+        ("trading", "api"),
+        ("trading", "main"),
+        ("api", "main"),
+        ("api", "cli"),
+    ],
 )
 def test_layer_may_not_import_a_higher_one(tmp_path: Path, lower: str, higher: str) -> None:
     """The trading rules know nothing of HTTP, and routes nothing of what puts them together."""

@@ -24,6 +24,7 @@ GOOD = [
     ("http_port", 1),
     ("http_port", "65535"),
     ("ci", "none"),
+    ("alerts", "both"),
 ]
 
 
@@ -75,6 +76,7 @@ BAD = [
     ("license", "GPL-3.0", "'GPL-3.0' is not in ['Proprietary', 'MIT', 'BSD-3-Clause']"),
     ("python_version", "3.10", "'3.10' is not in ['3.11', '3.12', '3.13', '3.14']"),
     ("ci", "travis", "'travis' is not in ['github', 'gitlab', 'none']"),
+    ("alerts", "email", "'email' is not in ['none', 'telegram', 'slack', 'both']"),
 ]
 
 

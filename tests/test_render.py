@@ -23,6 +23,7 @@ ANSWERS: dict[str, list[Any]] = {
     "python_version": ASKED["python_version"]["choices"],
     "http_port": ["8000", "65535"],
     "ci": ASKED["ci"]["choices"],
+    "alerts": ASKED["alerts"]["choices"],
 }
 ONE_BY_ONE = [{name: value} for name, values in ANSWERS.items() for value in values[1:]]
 PAIRS = [dict(zip(ANSWERS, row, strict=True)) for row in AllPairs(list(ANSWERS.values()))]
@@ -116,6 +117,13 @@ def test_nothing_of_the_templates_own_is_rendered(tmp_path: Path) -> None:
     assert not rendered & (ours | {".env", ".venv", "uv.lock"})
 
 
+PACKAGE = "src/trading_service"
+HTTP, TELEGRAM, SLACK = (
+    f"{PACKAGE}/notifications/{name}.py" for name in ("http", "telegram", "slack")
+)
+SLACKS_TESTS = "tests/notifications/test_slack.py"
+
+
 @pytest.mark.parametrize(
     ("answers", "there", "missing"),
     [
@@ -125,6 +133,10 @@ def test_nothing_of_the_templates_own_is_rendered(tmp_path: Path) -> None:
         ({"license": "Proprietary"}, [], ["LICENSE"]),
         ({"license": "MIT"}, ["LICENSE"], []),
         ({"license": "BSD-3-Clause"}, ["LICENSE"], []),
+        ({"alerts": "none"}, [f"{PACKAGE}/notifications/__init__.py"], [HTTP, TELEGRAM, SLACK]),
+        ({"alerts": "telegram"}, [HTTP, TELEGRAM], [SLACK, SLACKS_TESTS]),
+        ({"alerts": "slack"}, [HTTP, SLACK, SLACKS_TESTS], [TELEGRAM]),
+        ({"alerts": "both"}, [HTTP, TELEGRAM, SLACK, SLACKS_TESTS], []),
     ],
     ids=str,
 )
@@ -138,9 +150,26 @@ def test_answer_leaves_out_what_it_has_no_use_for(
 
 
 def test_modules_are_plain_python() -> None:
-    """Imports in the package are relative, so its modules need no Jinja; one holds the answers."""
+    """Imports are relative, so modules need no Jinja; one has the answers, one the channels."""
     package = ROOT / "template" / "src" / "{{ package_name }}"
-    assert [path.name for path in package.rglob("*.jinja")] == ["project.py.jinja"]
+    with_jinja = {path.relative_to(package).as_posix() for path in package.rglob("*.jinja")}
+    assert with_jinja == {"project.py.jinja", "notifications/__init__.py.jinja"}
+
+
+@pytest.mark.parametrize("alerts", ASKED["alerts"]["choices"])
+def test_a_channel_that_was_not_chosen_is_mentioned_nowhere(tmp_path: Path, alerts: str) -> None:
+    """Neither in code nor in settings; core masks the secrets of both."""
+    service = render(tmp_path, alerts=alerts)
+    chosen = {"telegram", "slack"} if alerts == "both" else {alerts}
+    names = {"telegram": r"TELEGRAM|OWNER_ID|Telegram", "slack": r"SLACK|Slack"}
+    files = {
+        name: text
+        for name, text in files_of(service).items()
+        if name.startswith((f"{PACKAGE}/notifications", f"{PACKAGE}/settings", ".env", "deploy"))
+    }
+    for channel, pattern in names.items():
+        mentioning = [name for name, text in files.items() if re.search(pattern, text)]
+        assert bool(mentioning) == (channel in chosen), mentioning
 
 
 def test_command_line_renders_without_trust(tmp_path: Path) -> None:

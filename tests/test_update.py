@@ -108,6 +108,24 @@ def test_what_is_below_a_marker_merges_with_what_the_template_adds_above_it(tmp_
         assert len(merged.findall(text)) == text.count(MARKER), name
 
 
+@pytest.mark.parametrize(("before", "after"), [("none", "both"), ("both", "slack")])
+def test_changed_answer_brings_and_removes_what_it_is_about(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    """The team's own channel stays; all else is as if the answer had been given at first."""
+    template = released_template(tmp_path / "template")
+    service = render(tmp_path / "service", template, alerts=before)
+    fresh = render(tmp_path / "fresh", template, alerts=after)
+    commit(service, "Render the template")
+    for folder in (service, fresh):
+        channels = folder / "src" / "trading_service" / "notifications" / "__init__.py"
+        substitute(channels, re.compile(r"( +# yours below\n)\]"), r"\1    Pager.configured,\n]")
+    commit(service, "A channel of our own")
+    update(service, alerts=after)
+    assert conflicts(service) == []
+    assert files_of(service) == files_of(fresh)
+
+
 def test_conflict_would_be_seen_here(tmp_path: Path) -> None:
     """Both sides change one line: the check that finds no conflicts above finds this one."""
     template = released_template(tmp_path / "template")

@@ -1,4 +1,4 @@
-"""The command line: dev · serve · migrate · check-config · seed-demo · keys."""
+"""The command line: dev · serve · migrate · check-config · seed-demo · keys · alerts."""
 
 import asyncio
 import json
@@ -21,7 +21,9 @@ from .core.database.session import Database
 from .core.database.transactions import transactional
 from .core.devservers import DevServerError
 from .core.errors import TradingException
+from .core.observability.alerts import Alerts
 from .dev import run_dev
+from .notifications import channels
 from .server import Interruptible, ServerError, check_port, run_server
 from .settings import Settings as ServiceSettings
 from .trading.accounts import (
@@ -42,6 +44,8 @@ cli = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(keys, name="keys")
+alerts = typer.Typer(no_args_is_help=True, help="Messages to people.")
+cli.add_typer(alerts, name="alerts")
 
 PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
 
@@ -155,6 +159,27 @@ def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.
 
     _with_session(revoke_key)
     typer.echo(f"API key {key_id} is revoked.")
+
+
+@alerts.command("test")
+def send_test() -> None:
+    """Send a test message to each channel; fail unless all of them have taken it."""
+    settings = _settings()
+    assert isinstance(settings, ServiceSettings)
+    reasons = _or_fail(lambda: asyncio.run(_test_alerts(settings)))
+    for channel, reason in reasons.items():
+        outcome = f"it did not arrive: {reason}" if reason else "it has arrived"
+        typer.echo(f"{channel}: {outcome}", err=bool(reason))
+    if not reasons:
+        typer.echo("No channel has its credentials: alerts are only logged.", err=True)
+        for note in settings.notes:
+            typer.echo(note, err=True)
+    if not reasons or any(reasons.values()):
+        raise typer.Exit(1)
+
+
+async def _test_alerts(settings: ServiceSettings) -> dict[str, str]:
+    return await Alerts(channels(settings), settings, project.NAME).test()
 
 
 def _settings() -> Settings:

@@ -19,8 +19,11 @@ from .core.config.report import complain
 from .core.database.pool_monitor import RedisPoolMonitor
 from .core.database.redis import create_redis
 from .core.database.session import Database
+from .core.observability.alerts import Alerts
 from .core.observability.logging import configure_logging
 from .core.observability.metrics import router as metrics_router
+from .notifications import channels
+from .settings import Settings as ServiceSettings
 
 
 def create_app(settings: Settings | None = None) -> ServiceAPI:
@@ -45,19 +48,23 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the application's requests use, and close it after the last of them."""
-    settings: Settings = app.state.settings
-    app.state.database = Database(settings)
-    app.state.redis = create_redis(settings)
-    app.state.redis_monitor = RedisPoolMonitor(app.state.redis, settings)
-    app.state.before_scrape = [app.state.database.monitor.refresh, app.state.redis_monitor.refresh]
-    app.state.health = HealthChecks(settings)
-    try:
-        yield
-    finally:
-        await app.state.health.close()
-        await app.state.redis_monitor.close()
-        await app.state.redis.aclose()
-        await app.state.database.close()
+    settings: ServiceSettings = app.state.settings
+    async with Alerts(channels(settings), settings, project.NAME) as app.state.alerts:
+        app.state.database = Database(settings)
+        app.state.redis = create_redis(settings)
+        app.state.redis_monitor = RedisPoolMonitor(app.state.redis, settings)
+        app.state.before_scrape = [
+            app.state.database.monitor.refresh,
+            app.state.redis_monitor.refresh,
+        ]
+        app.state.health = HealthChecks(settings)
+        try:
+            yield
+        finally:
+            await app.state.health.close()
+            await app.state.redis_monitor.close()
+            await app.state.redis.aclose()
+            await app.state.database.close()
 
 
 try:

@@ -1,12 +1,12 @@
-"""This service's settings: those every service has, and its own."""
+"""This service's settings: those every service has, those of its channels, and its own."""
 
 from pydantic import Field
 
 from . import project
-from .core.config import Settings as CoreSettings
 from .core.config import settings_of_service
 from .core.config.settings import HttpSettings as CoreHttpSettings
 from .core.config.settings import Port
+from .notifications import NotificationSettings
 
 
 class HttpSettings(CoreHttpSettings):
@@ -14,7 +14,7 @@ class HttpSettings(CoreHttpSettings):
 
 
 @settings_of_service
-class Settings(CoreSettings):
+class Settings(NotificationSettings):
     """Add a field and its environment name is the field's name in capitals."""
 
     http: HttpSettings = HttpSettings()

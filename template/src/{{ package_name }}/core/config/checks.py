@@ -67,6 +67,14 @@ def pool_constraints(settings: Settings) -> Faults:
     return faults
 
 
+def alert_constraints(settings: Settings) -> Faults:
+    """How often an alert is sent."""
+    alerts = settings.alerts
+    if 0 < alerts.repeat < alerts.cooldown:
+        return {"ALERTS_REPEAT": "must not be less than ALERTS_COOLDOWN, unless it is 0"}
+    return {}
+
+
 def live_trading(settings: Settings) -> Faults:
     """Real money needs two switches, and nothing that belongs to development."""
     faults: Faults = {}

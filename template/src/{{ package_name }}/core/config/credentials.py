@@ -41,16 +41,22 @@ _DEPLOYED = {"staging", "production"}
 
 def missing_credentials(values: dict[str, Any]) -> Faults:
     """Credentials that are missing or not real, where real ones are needed."""
-    environment = values.get("environment", "development")
-    is_live = values.get("trading_mode") == "live"
-    if environment not in _DEPLOYED and not is_live:
+    reason = why_real(values)
+    if not reason:
         return {}
     needed = ["DB_HOST", "DB_PASSWORD"]
     if values.get("exchange", "paper") == "okx":
         needed += ["OKX_API_KEY", "OKX_SECRET_KEY", "OKX_PASSPHRASE"]
-    given = {name: _given(values, name) for name in needed} | _of_database_url(values)
-    reason = "TRADING_MODE=live" if is_live else f"ENVIRONMENT={environment}"
-    return credential_faults(given, reason)
+    found = {name: given(values, name) for name in needed} | _of_database_url(values)
+    return credential_faults(found, reason)
+
+
+def why_real(values: dict[str, Any]) -> str:
+    """The setting that makes real credentials necessary; "" if none does."""
+    if values.get("trading_mode") == "live":
+        return "TRADING_MODE=live"
+    environment = values.get("environment", "development")
+    return f"ENVIRONMENT={environment}" if environment in _DEPLOYED else ""
 
 
 def credential_faults(given: dict[str, str | None], needed_by: str) -> Faults:
@@ -63,7 +69,8 @@ def credential_faults(given: dict[str, str | None], needed_by: str) -> Faults:
     }
 
 
-def _given(values: dict[str, Any], name: str) -> str | None:
+def given(values: dict[str, Any], name: str) -> str | None:
+    """The value of a group's setting, before it is validated; None if it is not set."""
     group_name, _, field = name.lower().partition("_")
     group = values.get(group_name, {})
     value = getattr(group, field, None) if isinstance(group, BaseModel) else group.get(field)

@@ -186,6 +186,33 @@ class HealthSettings(Group):
     )
 
 
+class AlertSettings(Group):
+    cooldown: float = Field(
+        300,
+        ge=0,
+        le=86_400,
+        description="Seconds in which an alert that comes and goes is sent once; the next message "
+        "says how often it came. 0 sends each",
+    )
+    repeat: float = Field(
+        3600,
+        ge=0,
+        le=604_800,
+        description="Seconds after which an alert that lasts is sent again; 0 is never",
+    )
+    timeout: Seconds = Field(
+        5, description="Seconds a channel such as Telegram may take to accept a message"
+    )
+    give_up_after: Seconds = Field(
+        900, description="Seconds to go on trying where a channel does not answer; the log has all"
+    )
+    close_timeout: Annotated[float, Field(gt=0, le=60)] = Field(
+        5,
+        description="Seconds a stopping process takes to send what is waiting; they count towards "
+        "the time that its supervisor leaves it",
+    )
+
+
 class OkxSettings(Group):
     api_key: SecretStr | None = Field(None, description="OKX API key; give it no right to withdraw")
     secret_key: SecretStr | None = Field(None, description="OKX secret key")
@@ -227,6 +254,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
+    alerts: AlertSettings = AlertSettings()
     okx: OkxSettings = OkxSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -281,7 +309,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise pack(unpack(error) | faults) from None
         faults |= checks.contradictions(settings) | checks.pool_constraints(settings)
-        faults |= checks.live_trading(settings)
+        faults |= checks.alert_constraints(settings) | checks.live_trading(settings)
         if faults:
             raise pack(faults)
         settings._origins = origins

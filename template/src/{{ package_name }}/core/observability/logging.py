@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TextIO
-from urllib.parse import unquote, urlsplit
 
 import orjson
 import structlog
@@ -15,7 +14,7 @@ from structlog.typing import EventDict, Processor
 from ..config import Settings
 from ..errors.context import current_context
 from ..errors.middleware import get_ids
-from .redaction import Redactor, secrets_of
+from .redaction import redactor_of
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -161,7 +160,7 @@ class _Redact:
     """The one place where secrets are masked: the last before a line is written."""
 
     def __init__(self, settings: Settings) -> None:
-        self._redactor = Redactor(secrets_of(settings) + _passwords_in_urls(settings))
+        self._redactor = redactor_of(settings)
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         for name, value in event.items():
@@ -171,12 +170,6 @@ class _Redact:
 
 
 _OURS = frozenset({"level", "logger", "timestamp", "request_id", "trace_id"})
-
-
-def _passwords_in_urls(settings: Settings) -> list[str]:
-    urls = [secret for secret in secrets_of(settings) if "://" in secret]
-    quoted = [password for url in urls if (password := urlsplit(url).password)]
-    return quoted + [unquote(password) for password in quoted]
 
 
 def _to_json(event: EventDict) -> bytes:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -27,7 +27,8 @@ _SECRET_TEXTS = [
     (re.compile(r"(://[^\s:/@]{0,256}):[^\s/@]{1,1024}@"), rf"\1:{_MASK}@"),  # a URL's password
     (re.compile(r"://[^\s:/@]{16,256}@"), f"://{_MASK}@"),  # a URL's token
     (re.compile(r"/bot\d{1,20}:[\w-]{1,256}"), f"/bot{_MASK}"),  # Telegram
-    (re.compile(r"(hooks\.slack\.com/services)/[\w/-]{8,256}"), rf"\1/{_MASK}"),
+    (re.compile(r"(?<![\w-])\d{5,16}:[\w-]{30,64}(?![\w-])"), _MASK),  # its token, by itself
+    (re.compile(r"(hooks\.slack(?:-gov)?\.com/\w{1,20})/[\w/-]{8,256}"), rf"\1/{_MASK}"),
     (re.compile(r"\bsk_[\w-]{16,256}"), _MASK),  # an API key of ours
     (re.compile(r"\b(bearer|basic)\s{1,4}[\w.~+/=-]{16,4096}", re.IGNORECASE), rf"\1 {_MASK}"),
     (  # a header to its end
@@ -103,6 +104,13 @@ class Redactor:
 def is_secret_name(name: str) -> bool:
     """Whether a value of that name is one, such as `DB_PASSWORD`, `apiKey` or `auth_token`."""
     return _SECRET_NAME.fullmatch(name[-100:]) is not None
+
+
+def redactor_of(settings: BaseModel) -> Redactor:
+    """One that knows every secret of the settings, also those within URLs."""
+    secrets = secrets_of(settings)
+    quoted = [urlsplit(secret).password or "" for secret in secrets if "://" in secret]
+    return Redactor(secrets + quoted + [unquote(password) for password in quoted])
 
 
 def secrets_of(model: BaseModel) -> list[str]:
