@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 import structlog
@@ -11,15 +11,21 @@ from pydantic import ValidationError
 
 from . import project
 from .api.router import router as api_router
+from .api.security import is_admin
 from .core.api import health_router
 from .core.api.app import ServiceAPI
-from .core.api.health import HealthChecks
 from .core.config import Settings, get_settings
 from .core.config.report import complain
+from .core.database.pool_monitor import RedisPoolMonitor
 from .core.database.redis import create_redis
 from .core.database.session import Database
+from .core.health.checks import HealthChecks
+from .core.health.heartbeat import Heartbeat
+from .core.lifecycle import Lifecycle, closed_in_time
+from .core.observability.alerts import Alerts
 from .core.observability.logging import configure_logging
 from .core.observability.metrics import router as metrics_router
+from .core.periodic import every
 
 
 def create_app(settings: Settings | None = None) -> ServiceAPI:
@@ -34,6 +40,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         description=project.DESCRIPTION,
         version=version(project.SLUG),
         lifespan=lifespan,
+        is_admin=is_admin,
     )
     app.include_router(health_router)
     app.include_router(metrics_router)
@@ -45,15 +52,38 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the application's requests use, and close it after the last of them."""
     settings: Settings = app.state.settings
-    app.state.database = Database(settings)
+    lifecycle: Lifecycle = app.state.lifecycle
+    app.state.alerts = alerts = Alerts()
+    app.state.database = database = Database(settings)
     app.state.redis = create_redis(settings)
-    app.state.health = HealthChecks(settings)
+    app.state.redis_monitor = redis_monitor = RedisPoolMonitor(app.state.redis, settings)
+    app.state.health = health = HealthChecks(settings, alerts)
+
+    async def check_database_pool() -> None:
+        database.monitor.check(alerts)
+
+    async def check_redis_pool() -> None:
+        await redis_monitor.check(alerts)
+
     try:
-        yield
+        async with AsyncExitStack() as running:
+            running.enter_context(lifecycle.draining_on_signals())
+            app.state.heartbeat = await running.enter_async_context(
+                Heartbeat(settings.health.stall_timeout, alerts)
+            )
+            await health.start()
+            for seconds, work in (
+                (settings.health.interval, health.look),
+                (settings.monitor.interval, check_database_pool),
+                (settings.monitor.interval, check_redis_pool),
+            ):
+                await running.enter_async_context(every(seconds, work))
+            await running.enter_async_context(lifecycle.warming_up(database.warm_up))
+            yield
+            await lifecycle.requests_ended()
     finally:
-        await app.state.health.close()
-        await app.state.redis.aclose()
-        await app.state.database.close()
+        await health.close()
+        await closed_in_time(app.state.redis.aclose(), database.close())
 
 
 try:

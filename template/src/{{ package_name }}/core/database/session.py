@@ -1,6 +1,8 @@
 """The engine, and a session per request."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -18,6 +20,7 @@ from starlette.requests import HTTPConnection
 from ..config import Settings
 from ..config.settings import DatabaseSettings
 from ..errors.middleware import get_request_id
+from .pool_monitor import PoolMonitor
 
 
 class Base(DeclarativeBase):
@@ -90,6 +93,14 @@ class Database:
         if db.behind_pgbouncer:
             _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.monitor = PoolMonitor(self.engine, settings)
+        self._warm = db.pool_size
+
+    async def warm_up(self) -> None:
+        """Open the pool's connections, before the first request needs one."""
+        async with AsyncExitStack() as stack:
+            connections = [self.engine.connect() for _ in range(self._warm)]
+            await asyncio.gather(*map(stack.enter_async_context, connections))
 
     async def close(self) -> None:
         await self.engine.dispose()
