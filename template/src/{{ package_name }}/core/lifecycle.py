@@ -177,25 +177,20 @@ class LifecycleMiddleware:
         self.lifecycle = lifecycle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        lifecycle = self.lifecycle
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        lifecycle = self.lifecycle
+
+        async def send_and_close(message: Message) -> None:
+            # A client would go on using a connection that is about to be closed.
+            if lifecycle.is_draining and message["type"] == "http.response.start" and is_http_1:
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        is_http_1 = scope["http_version"].startswith("1")
         lifecycle.begin_request()
         try:
-            await self.app(scope, receive, _closing(scope, send) if lifecycle.is_draining else send)
+            await self.app(scope, receive, send_and_close)
         finally:
             lifecycle.end_request()
-
-
-def _closing(scope: Scope, send: Send) -> Send:
-    """Without it a client would go on using a connection that is about to be closed."""
-    if scope["type"] != "http" or not scope["http_version"].startswith("1"):
-        return send
-
-    async def send_and_close(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
-        await send(message)
-
-    return send_and_close

@@ -229,9 +229,8 @@ async def _component(request: Request, component: str, outcome: Outcome) -> Resp
         monitor = _monitor(request, component)
         no_leaks: list[Leak] = []
         no_texts: list[str] = []
-        leaks = sorted(
-            _safely("leaks", monitor.leaks, no_leaks), key=lambda leak: leak.age, reverse=True
-        )
+        leaks = _safely("leaks", monitor.leaks, no_leaks)
+        leaks = sorted(leaks, key=lambda leak: leak.age, reverse=True)
         recommendations = _safely("recommendations", monitor.recommendations, no_texts)
         body = ComponentDetails(
             status=body.status,
