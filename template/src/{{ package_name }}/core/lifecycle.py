@@ -24,8 +24,8 @@ from .config import Settings
 _log = structlog.get_logger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Accepted connections get this long to send the request that they were opened for.
-_LAST_REQUESTS_SECONDS = 0.2
+# Connections get this long to send the request that they were opened for, and to see it answered.
+_LAST_REQUESTS_SECONDS = 1.0
 # The parent of several workers passes on a signal that the terminal has sent to them already.
 _ECHO_SECONDS = 1.0
 _GOODBYE_SECONDS = 2.0
@@ -140,12 +140,19 @@ class Lifecycle:
             # uvicorn would close, along with the listener, connections whose request is on its way.
             for listener in server.servers:
                 listener.close()
-            await self._wait(_LAST_REQUESTS_SECONDS)
+            await self._connections_closed(min(_LAST_REQUESTS_SECONDS, self._drain_seconds))
         if server.config.timeout_graceful_shutdown is None:
             # uvicorn's own, which is to wait for ever. A float does as well.
             server.config.timeout_graceful_shutdown = self._shutdown_timeout  # type: ignore[assignment]
         # And not `handle_exit`, which would have the process end by the signal: not with 0.
         server.should_exit = True
+
+    async def _connections_closed(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self._server.server_state.connections and time.monotonic() < deadline:
+            if self._hurry.is_set():
+                return
+            await asyncio.sleep(0.01)
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
