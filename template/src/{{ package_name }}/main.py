@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 import structlog
@@ -11,17 +11,21 @@ from pydantic import ValidationError
 
 from . import project
 from .api.router import router as api_router
+from .api.security import is_admin
 from .core.api import health_router
 from .core.api.app import ServiceAPI
-from .core.api.health import HealthChecks
 from .core.config import Settings, get_settings
 from .core.config.report import complain
 from .core.database.pool_monitor import RedisPoolMonitor
 from .core.database.redis import create_redis
 from .core.database.session import Database
+from .core.health.checks import HealthChecks
+from .core.health.heartbeat import Heartbeat
+from .core.lifecycle import Lifecycle, closed_in_time
 from .core.observability.alerts import Alerts
 from .core.observability.logging import configure_logging
 from .core.observability.metrics import router as metrics_router
+from .core.periodic import every
 from .notifications import channels
 from .settings import Settings as ServiceSettings
 
@@ -38,6 +42,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         description=project.DESCRIPTION,
         version=version(project.SLUG),
         lifespan=lifespan,
+        is_admin=is_admin,
     )
     app.include_router(health_router)
     app.include_router(metrics_router)
@@ -49,22 +54,41 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the application's requests use, and close it after the last of them."""
     settings: ServiceSettings = app.state.settings
-    async with Alerts(channels(settings), settings, project.NAME) as app.state.alerts:
-        app.state.database = Database(settings)
-        app.state.redis = create_redis(settings)
-        app.state.redis_monitor = RedisPoolMonitor(app.state.redis, settings)
-        app.state.before_scrape = [
-            app.state.database.monitor.refresh,
-            app.state.redis_monitor.refresh,
-        ]
-        app.state.health = HealthChecks(settings)
+    lifecycle: Lifecycle = app.state.lifecycle
+    async with Alerts(channels(settings), settings, project.NAME) as alerts:
+        app.state.alerts = alerts
+        app.state.database = database = Database(settings)
+        app.state.redis = redis = create_redis(settings)
+        app.state.redis_monitor = redis_monitor = RedisPoolMonitor(redis, settings)
+        app.state.before_scrape = [database.monitor.refresh, redis_monitor.refresh]
+        app.state.health = health = HealthChecks(settings, alerts)
+
+        async def check_database_pool() -> None:
+            database.monitor.check(alerts)
+
+        async def check_redis_pool() -> None:
+            await redis_monitor.check(alerts)
+
         try:
-            yield
+            async with AsyncExitStack() as running:
+                running.enter_context(lifecycle.draining_on_signals())
+                app.state.heartbeat = await running.enter_async_context(
+                    Heartbeat(settings.health.stall_timeout, alerts)
+                )
+                await health.start()
+                for seconds, work in (
+                    (settings.health.interval, health.look),
+                    (settings.monitor.interval, check_database_pool),
+                    (settings.monitor.interval, check_redis_pool),
+                ):
+                    await running.enter_async_context(every(seconds, work))
+                await running.enter_async_context(lifecycle.warming_up(database.warm_up))
+                yield
+                await lifecycle.requests_ended()
         finally:
-            await app.state.health.close()
-            await app.state.redis_monitor.close()
-            await app.state.redis.aclose()
-            await app.state.database.close()
+            await closed_in_time(
+                health.close(), redis_monitor.close(), redis.aclose(), database.close()
+            )
 
 
 try:

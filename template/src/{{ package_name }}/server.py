@@ -4,12 +4,17 @@ import errno
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+_APPLICATION = f"{__package__}.main:app"
 
 
 class ServerError(Exception):
@@ -17,16 +22,42 @@ class ServerError(Exception):
 
 
 def run_server(host: str, port: int, workers: int = 1) -> None:
-    """Serve until SIGTERM or SIGINT. Call it inside `Interruptible`."""
-    with _shared_metrics() if workers > 1 else nullcontext():
-        uvicorn.run(
-            f"{__package__}.main:app",
-            host=host,
-            port=port,
-            workers=workers,
-            log_config=None,  # create_app has configured it
-            timeout_graceful_shutdown=10,
-        )
+    """Serve until SIGTERM or SIGINT; further ones are ignored then. Call it in `Interruptible`.
+
+    What happens in between is core/lifecycle.py's.
+    """
+    # create_app has configured the log.
+    config = uvicorn.Config(_APPLICATION, host=host, port=port, workers=workers, log_config=None)
+    if workers > 1:
+        with _shared_metrics():
+            _Workers(config, sockets=[config.bind_socket()]).run()
+    else:
+        uvicorn.run(_APPLICATION, host=host, port=port, log_config=None)
+    _ignore_signals()
+
+
+class _Workers(Multiprocess):
+    """uvicorn's workers, whose listener closes with theirs, and who hear of a second signal."""
+
+    def run(self) -> None:
+        super().run()
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            sys.exit(STARTUP_FAILURE)
+
+    def terminate_all(self) -> None:
+        super().terminate_all()
+        # Ours would let clients connect, and wait for a worker that does not come any more.
+        for listener in self.sockets:
+            listener.close()
+
+    def join_all(self) -> None:
+        self.signal_queue.clear()
+        while alive := [process for process in self.processes if process.process.is_alive()]:
+            alive[0].process.join(0.1)
+            if self.signal_queue:
+                self.signal_queue.clear()
+                for process in alive:
+                    process.terminate()
 
 
 @contextmanager
@@ -55,19 +86,24 @@ def check_port(host: str, port: int) -> None:
             raise ServerError(reason) from None
 
 
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class Interruptible:
     """A block that SIGTERM, SIGHUP or SIGINT ends early, as if it had come to its end.
 
-    What leaves the block then cleans up in peace: further signals are ignored. (uvicorn shuts
-    down on a signal, and then raises it again, which would otherwise kill the process.)
+    What leaves the block then cleans up in peace: further signals are ignored.
 
     SIGHUP acts as SIGTERM, since that is what uvicorn shuts down on.
     """
 
-    _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-
     def __enter__(self) -> None:
-        self._before = {number: signal.signal(number, self._stop) for number in self._SIGNALS}
+        self._before = {number: signal.signal(number, self._stop) for number in _SIGNALS}
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
 
     def __exit__(self, _type: Any, error: BaseException | None, _traceback: Any) -> bool:
@@ -76,6 +112,5 @@ class Interruptible:
         return isinstance(error, KeyboardInterrupt)
 
     def _stop(self, _number: int, _frame: Any) -> None:
-        for number in self._SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         raise KeyboardInterrupt

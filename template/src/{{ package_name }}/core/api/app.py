@@ -11,7 +11,9 @@ from starlette.types import ASGIApp
 from ..config import Settings
 from ..errors.handlers import PROBLEM_JSON, Problem, install_error_handlers
 from ..errors.middleware import HEADER, RequestIDMiddleware
+from ..lifecycle import Lifecycle, LifecycleMiddleware
 from ..observability.requests import RequestLogMiddleware
+from .access import Access, IsAdmin
 from .body_limit import BodyLimitMiddleware
 from .routing import ReplayedRoute
 
@@ -27,10 +29,16 @@ class ServiceAPI(FastAPI):
     """FastAPI with ids, logs, metrics and problems around everything it answers.
 
     `public_context` names the values of `error_context` that a client may see in an error.
+    `is_admin` tells whether an API key may see details of the service's health.
     """
 
     def __init__(
-        self, settings: Settings, *, public_context: Iterable[str] = (), **options: Any
+        self,
+        settings: Settings,
+        *,
+        public_context: Iterable[str] = (),
+        is_admin: IsAdmin | None = None,
+        **options: Any,
     ) -> None:
         options.setdefault("telemetry", None if _exports_telemetry() else _NO_TELEMETRY)
         super().__init__(
@@ -41,6 +49,8 @@ class ServiceAPI(FastAPI):
         self.router.route_class = ReplayedRoute
         self.state.settings = settings
         self.state.public_context = frozenset(public_context)
+        self.state.lifecycle = Lifecycle(settings)
+        self.state.access = Access(settings, is_admin)
         self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
         install_error_handlers(self)
 
@@ -57,7 +67,8 @@ class ServiceAPI(FastAPI):
                 allow_headers=["Authorization", "Content-Type", HEADER],
                 expose_headers=[HEADER, "Retry-After"],
             )
-        return RequestIDMiddleware(RequestLogMiddleware(app))
+        app = RequestIDMiddleware(RequestLogMiddleware(app))
+        return LifecycleMiddleware(app, self.state.lifecycle)
 
     def openapi(self) -> dict[str, Any]:
         """FastAPI's document, with errors as what they are: `Problem`, as problem+json."""

@@ -1,112 +1,28 @@
 """Health of the service, for Kubernetes probes, load balancers and people.
 
-Each check asks the server itself, on a connection of its own, within `HEALTH_TIMEOUT` seconds: a
-busy pool delays no probe, and probes take no connection away from requests. Probes that come while
-a check runs share it, so that no number of them opens a second connection.
+Everybody sees status words. Figures, reasons and versions are for those whom `Access` lets see
+them; which is asked last, so that it need not ask a database that has just not answered.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from enum import StrEnum
-from typing import Annotated, Any, Literal
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel
-from redis.exceptions import RedisError
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool, NullPool
+from pydantic import BaseModel, Field
 
-from ..config import Settings
-from ..database.redis import create_redis
-from ..database.session import WITHOUT_SESSION, Database
+from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
+from ..health.checks import HealthChecks, Outcome, Status, worst
+from ..health.servers import Migrations
+from .access import sees_details
 
 _log = structlog.get_logger(__name__)
 
-Check = Callable[[], Awaitable[None]]
-
-# After its deadline a check has to close its connection, which may take longer than a probe waits.
-_CLOSE_SECONDS = 0.1
-
-
-class Status(StrEnum):
-    """`degraded` still serves requests."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-
-
-class HealthChecks:
-    """Asks PostgreSQL and Redis whether they answer."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.timeout = settings.health.timeout
-        self._engine: AsyncEngine = create_async_engine(
-            settings.sqlalchemy_url,
-            poolclass=NullPool,
-            connect_args={
-                "timeout": self.timeout,
-                **(WITHOUT_SESSION if settings.db.behind_pgbouncer else {}),
-            },
-        )
-        self._redis = create_redis(settings, timeout=self.timeout, max_connections=1)
-        self._running: dict[str, asyncio.Task[Status]] = {}
-
-    async def database(self) -> Status:
-        return await self._run("database", self._ask_database)
-
-    async def redis(self) -> Status:
-        return await self._run("redis", self._ask_redis)
-
-    async def all(self) -> dict[str, Status]:
-        database, redis = await asyncio.gather(self.database(), self.redis())
-        return {"database": database, "redis": redis}
-
-    async def close(self) -> None:
-        running = list(self._running.values())
-        for check in running:
-            check.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        await self._engine.dispose()
-        await self._redis.aclose()
-
-    async def _ask_database(self) -> None:
-        async with self._engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-
-    async def _ask_redis(self) -> None:
-        await self._redis.ping()
-
-    async def _run(self, component: str, check: Check) -> Status:
-        """The outcome of the check that runs, or else of a new one."""
-        task = self._running.get(component)
-        if task is None:
-            task = asyncio.create_task(self._outcome(component, check))
-            self._running[component] = task
-            task.add_done_callback(lambda _: self._running.pop(component))
-        # A probe that is cancelled, or gives up, does not cancel the check for the others.
-        done, _ = await asyncio.wait({task}, timeout=self.timeout + _CLOSE_SECONDS)
-        return task.result() if done else Status.UNHEALTHY
-
-    async def _outcome(self, component: str, check: Check) -> Status:
-        try:
-            async with asyncio.timeout(self.timeout):
-                await check()
-        except (SQLAlchemyError, RedisError, OSError, TimeoutError) as error:
-            _log.warning("health check failed", component=component, error=repr(error))
-            return Status.UNHEALTHY
-        return Status.HEALTHY
-
-
-def get_health_checks(request: Request) -> HealthChecks:
-    checks: HealthChecks = request.app.state.health
-    return checks
-
-
-HealthChecksDep = Annotated[HealthChecks, Depends(get_health_checks)]
+# Kubernetes reads 10 KiB of an answer.
+_MOST = 8
+_LONGEST = 300
 
 
 class Health(BaseModel):
@@ -114,13 +30,26 @@ class Health(BaseModel):
     components: dict[str, Status]
 
 
-class DatabaseHealth(BaseModel):
-    status: Status
-    pool: dict[str, int]
+class HealthDetails(Health):
+    version: str
+    environment: str
+    uptime: float = Field(description="Seconds since the process started")
+    not_ready: list[str] = Field(description="Why /health/ready answers 503; else empty")
+    migrations: Migrations
 
 
-class RedisHealth(BaseModel):
+class ComponentHealth(BaseModel):
     status: Status
+
+
+class ComponentDetails(ComponentHealth):
+    reason: str = Field(description="Why it is unhealthy; else empty")
+    latency: float = Field(description="Seconds until it answered")
+    checked_at: datetime
+    pool: PoolFigures | None = Field(description="Connections of the process that answers")
+    leaks: list[Leak] = Field(description=f"Connections not given back; {_MOST} at most")
+    leak_count: int
+    recommendations: list[str]
 
 
 class Readiness(BaseModel):
@@ -128,22 +57,44 @@ class Readiness(BaseModel):
 
 
 class Liveness(BaseModel):
-    status: Literal["alive"] = "alive"
+    status: Literal["alive", "stuck"]
 
+
+async def _health_checks(request: Request) -> HealthChecks:
+    checks: HealthChecks = request.app.state.health
+    return checks
+
+
+Checks = Annotated[HealthChecks, Depends(_health_checks)]
+Endpoint = Callable[..., Any]
+T = TypeVar("T")
 
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-def _probe(path: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def _probe(
+    path: str, model: Any, ok: dict[str, Any], failed: dict[str, Any], summary: str
+) -> Callable[[Endpoint], Endpoint]:
     """Route a probe with and without a trailing slash: a probe does not follow redirects.
 
-    HEAD is answered like GET; the server leaves out the body.
+    HEAD is answered like GET; the server leaves out the body. `ok` and `failed` are what everybody
+    sees, as examples.
     """
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {
+            "model": model,
+            "description": description,
+            "content": {"application/json": {"example": example}},
+        }
+        for status, description, example in (
+            (200, "It is well, or degraded", ok),
+            (503, "It is not", failed),
+        )
+    }
 
-    def register(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-        with_slash = path.endswith("/")
-        other = path.rstrip("/") if with_slash else f"{path}/"
-        router.get(path, **options)(endpoint)
+    def register(endpoint: Endpoint) -> Endpoint:
+        other = path.rstrip("/") if path.endswith("/") else f"{path}/"
+        router.get(path, response_model=None, summary=summary, responses=responses)(endpoint)
         router.head(path, include_in_schema=False)(endpoint)
         router.api_route(other, methods=["GET", "HEAD"], include_in_schema=False)(endpoint)
         return endpoint
@@ -151,55 +102,158 @@ def _probe(path: str, **options: Any) -> Callable[[Callable[..., Any]], Callable
     return register
 
 
-def _answer(response: Response, healthy: bool) -> None:
-    response.status_code = 200 if healthy else 503
-    response.headers["Cache-Control"] = "no-store"
+def _answer(body: BaseModel, is_fine: bool) -> Response:
+    return Response(
+        body.model_dump_json(),
+        status_code=200 if is_fine else 503,
+        headers={"Cache-Control": "no-store"},
+        media_type="application/json",
+    )
 
 
-@_probe("/", summary="Overall health")
-async def health(response: Response, checks: HealthChecksDep) -> Health:
-    components = await checks.all()
-    status = Status.UNHEALTHY if Status.UNHEALTHY in components.values() else Status.HEALTHY
-    _answer(response, status is Status.HEALTHY)
-    return Health(status=status, components=components)
+@_probe(
+    "/",
+    Health | HealthDetails,
+    {"status": "healthy", "components": {"database": "healthy", "redis": "healthy"}},
+    {"status": "unhealthy", "components": {"database": "unhealthy", "redis": "healthy"}},
+    "Overall health",
+)
+async def health(request: Request, checks: Checks) -> Response:
+    """The worst of the components. One that is degraded still serves requests.
+
+    `degraded`: its pool is nearly used up, or the tables lack a migration. In development, and
+    with a key that has the scope `admin`, there are details.
+    """
+    outcomes = await checks.all()
+    components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
+    body = Health(status=worst(list(components.values())), components=components)
+    if await sees_details(request):
+        state = request.app.state
+        body = HealthDetails(
+            **dict(body),
+            version=request.app.version,
+            environment=state.settings.environment,
+            uptime=round(time.time() - state.lifecycle.started_at, 1),
+            not_ready=_why_not_ready(request, outcomes),
+            migrations=checks.migrations,
+        )
+    return _answer(body, body.status is not Status.UNHEALTHY)
 
 
-@_probe("/db", summary="PostgreSQL, and the pool of connections to it")
-async def db(request: Request, response: Response, checks: HealthChecksDep) -> DatabaseHealth:
-    status = await checks.database()
-    _answer(response, status is Status.HEALTHY)
-    database: Database = request.app.state.database
-    return DatabaseHealth(status=status, pool=pool_figures(database.engine))
+@_probe(
+    "/db",
+    ComponentHealth | ComponentDetails,
+    {"status": "healthy"},
+    {"status": "unhealthy"},
+    "PostgreSQL, and the pool of connections to it",
+)
+async def db(request: Request, checks: Checks) -> Response:
+    return await _component(request, "database", await checks.database())
 
 
-@_probe("/redis", summary="Redis")
-async def redis(response: Response, checks: HealthChecksDep) -> RedisHealth:
-    status = await checks.redis()
-    _answer(response, status is Status.HEALTHY)
-    return RedisHealth(status=status)
+@_probe(
+    "/redis",
+    ComponentHealth | ComponentDetails,
+    {"status": "healthy"},
+    {"status": "unhealthy"},
+    "Redis, and the pool of connections to it",
+)
+async def redis(request: Request, checks: Checks) -> Response:
+    return await _component(request, "redis", await checks.redis())
 
 
-@_probe("/ready", summary="Readiness: may requests be sent here?")
-async def ready(response: Response, checks: HealthChecksDep) -> Readiness:
-    is_ready = set((await checks.all()).values()) == {Status.HEALTHY}
-    _answer(response, is_ready)
-    return Readiness(status="ready" if is_ready else "not_ready")
+@_probe(
+    "/ready",
+    Readiness,
+    {"status": "ready"},
+    {"status": "not_ready"},
+    "Readiness: may requests be sent here?",
+)
+async def ready(request: Request, checks: Checks) -> Response:
+    """Not while it starts, stops, waits for migrations, or PostgreSQL or Redis does not answer."""
+    is_ready = not _why_not_ready(request, await checks.all())
+    return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
 
 
-@_probe("/live", summary="Liveness: does this process still run?")
-async def live(response: Response) -> Liveness:
+@_probe(
+    "/live",
+    Liveness,
+    {"status": "alive"},
+    {"status": "stuck"},
+    "Liveness: does this process still run?",
+)
+async def live(request: Request) -> Response:
     """Asks no other server: restarting this process would not mend them."""
-    _answer(response, True)
-    return Liveness()
+    is_alive = request.app.state.heartbeat.is_alive
+    return _answer(Liveness(status="alive" if is_alive else "stuck"), is_alive)
 
 
-def pool_figures(engine: AsyncEngine) -> dict[str, int]:
-    """Connections: open, of which in use and idle, and how many there may be."""
-    pool = engine.pool
-    assert isinstance(pool, AsyncAdaptedQueuePool)
-    in_use, idle = pool.checkedout(), pool.checkedin()
-    return {
-        "open": in_use + idle,
-        "checked_out": in_use,
-        "idle": idle,
-    }
+def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
+    state = request.app.state
+    reasons = [
+        f"{component}: {outcome.reason}"
+        for component, outcome in outcomes.items()
+        if outcome.status is Status.UNHEALTHY
+    ]
+    if not state.lifecycle.is_warm:
+        reasons.append("starting: the pool has not opened its connections yet")
+    if state.lifecycle.is_draining:
+        reasons.append("stopping")
+    if state.health.migrations.status == "behind":
+        reasons.append("migrations: the tables are older than this code; run `migrate`")
+    return reasons
+
+
+def _monitor(request: Request, component: str) -> PoolMonitor | RedisPoolMonitor:
+    state = request.app.state
+    monitor: PoolMonitor | RedisPoolMonitor = (
+        state.database.monitor if component == "database" else state.redis_monitor
+    )
+    return monitor
+
+
+def _status(request: Request, component: str, outcome: Outcome) -> Status:
+    if outcome.status is Status.UNHEALTHY:
+        return Status.UNHEALTHY
+    is_behind = request.app.state.health.migrations.status == "behind"
+    monitor = _monitor(request, component)
+    is_saturated = _safely("is_saturated", lambda: monitor.is_saturated, False)
+    if is_saturated or (component == "database" and is_behind):
+        return Status.DEGRADED
+    return Status.HEALTHY
+
+
+async def _component(request: Request, component: str, outcome: Outcome) -> Response:
+    body = ComponentHealth(status=_status(request, component, outcome))
+    if await sees_details(request):
+        monitor = _monitor(request, component)
+        no_leaks: list[Leak] = []
+        no_texts: list[str] = []
+        leaks = _safely("leaks", monitor.leaks, no_leaks)
+        leaks = sorted(leaks, key=lambda leak: leak.age, reverse=True)
+        recommendations = _safely("recommendations", monitor.recommendations, no_texts)
+        body = ComponentDetails(
+            status=body.status,
+            reason=outcome.reason,
+            latency=outcome.latency,
+            checked_at=outcome.at,
+            pool=_safely("figures", monitor.figures, None),
+            leaks=[_shortened(leak) for leak in leaks[:_MOST]],
+            leak_count=len(leaks),
+            recommendations=[text[:_LONGEST] for text in recommendations[:_MOST]],
+        )
+    return _answer(body, body.status is not Status.UNHEALTHY)
+
+
+def _safely(what: str, get: Callable[[], T], otherwise: T) -> T:
+    """What a monitor says; a fault in it must not look like one of the service."""
+    try:
+        return get()
+    except Exception as error:
+        _log.error("pool monitor broken", asked_for=what, exc_info=error)
+        return otherwise
+
+
+def _shortened(leak: Leak) -> Leak:
+    texts = {name: value[:_LONGEST] for name, value in leak if isinstance(value, str)}
+    return leak.model_copy(update=texts)

@@ -162,6 +162,19 @@ class HttpSettings(Group):
         (),
         description="Web pages that may call the API, such as https://a.example,https://b.example",
     )
+    drain: float | None = Field(
+        None,
+        ge=0,
+        le=600,
+        description="Seconds to go on answering after SIGTERM while /health/ready says 503: 5 if "
+        "not set, 0 in development. Too few, and a load balancer still sends requests when nobody "
+        "listens any more",
+    )
+    shutdown_timeout: Seconds = Field(
+        10,
+        description="Seconds that requests in flight get to end, after the drain; then they are "
+        "cancelled",
+    )
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -183,6 +196,25 @@ class LogSettings(Group):
 class HealthSettings(Group):
     timeout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.5, description="Seconds PostgreSQL or Redis may take to answer a health check"
+    )
+    interval: Seconds = Field(
+        5, description="Seconds from one health check of the background to the next"
+    )
+    max_age: Annotated[float, Field(ge=0, le=5)] = Field(
+        0.2,
+        description="Seconds for which probes share the outcome of a check; more tells a failure "
+        "later, 0 lets each probe ask",
+    )
+    stall_timeout: Seconds = Field(
+        5,
+        description="Seconds the event loop may be blocked; then the log says by which code, since "
+        "no request is served meanwhile",
+    )
+
+
+class MonitorSettings(Group):
+    interval: Seconds = Field(
+        5, description="Seconds from one look at the pools of connections to the next"
     )
 
 
@@ -255,6 +287,7 @@ class Settings(BaseSettings):
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
+    monitor: MonitorSettings = MonitorSettings()
     okx: OkxSettings = OkxSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -354,6 +387,13 @@ class Settings(BaseSettings):
         }
         known = stated_in_redis_url(stated)
         return {name: value for name, value in parts.items() if name not in known} | stated
+
+    @property
+    def drain(self) -> float:
+        """Seconds, from HTTP_DRAIN; where nobody waits for a load balancer there are none."""
+        if self.http.drain is None:
+            return 0 if self.environment == "development" else 5
+        return self.http.drain
 
     @property
     def log_as_json(self) -> bool:

@@ -1,9 +1,12 @@
 """Running the migrations."""
 
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from ..config import Settings
 
@@ -24,6 +27,25 @@ def migrate(settings: Settings) -> None:
     Several processes may do so at the same time: all but one wait. Not from within an event loop.
     """
     command.upgrade(alembic_config(settings), "head")
+
+
+class Revisions(NamedTuple):
+    """The migrations that come with this code: the last ones, and all."""
+
+    heads: frozenset[str]
+    known: frozenset[str]
+
+
+def read_revisions(settings: Settings) -> Revisions:
+    """Read them from their files, once in the life of the process. Raises CommandError."""
+    return _read_revisions(alembic_config(settings).get_main_option("script_location") or "")
+
+
+@lru_cache(maxsize=1)
+def _read_revisions(folder: str) -> Revisions:
+    scripts = ScriptDirectory(folder)
+    known = frozenset(script.revision for script in scripts.walk_revisions())
+    return Revisions(frozenset(scripts.get_heads()), known)
 
 
 def _migrations_folder() -> Path:

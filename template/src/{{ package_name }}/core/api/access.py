@@ -1,0 +1,111 @@
+"""Who may see more of the service than whether it is healthy: figures, versions, reasons."""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import Request
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..config import Settings
+from ..errors import ErrorCode, TradingException
+
+_log = structlog.get_logger(__name__)
+
+IsAdmin = Callable[[Request, str], Awaitable[bool]]
+"""Whether an API key, given as text, has the scope `admin`. May take long, and may raise."""
+
+_REMEMBERED = 64
+_REMEMBERED_SECONDS = 900.0
+
+
+class Access:
+    """Lets everybody see details in development, and elsewhere who sends a key of an admin.
+
+    The key is looked up in the database, for `HEALTH_TIMEOUT` seconds at most. An admin wants to
+    see details above all while the database does not answer: keys of the last 15 minutes do then.
+    """
+
+    def __init__(self, settings: Settings, is_admin: IsAdmin | None = None) -> None:
+        self._is_open = settings.environment == "development"
+        self._timeout = settings.health.timeout
+        self._is_admin = is_admin
+        self._known: OrderedDict[bytes, float] = OrderedDict()  # hash -> until when
+
+    async def sees_details(self, request: Request) -> bool:
+        """Raises nothing, and takes no longer than HEALTH_TIMEOUT."""
+        if self._is_open:
+            return True
+        key = _key_of(request)
+        if not key or self._is_admin is None:
+            return False
+        digest = hashlib.sha256(key.encode()).digest()
+        answer = await self._look_up(request, key)
+        if answer is None:
+            return self._known.get(digest, 0) > time.monotonic()
+        self._known.pop(digest, None)
+        if answer:
+            self._known[digest] = time.monotonic() + _REMEMBERED_SECONDS
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return answer
+
+    async def _look_up(self, request: Request, key: str) -> bool | None:
+        """None where the database does not say."""
+        assert self._is_admin is not None
+        if request.app.state.health.is_down("database"):  # as it was just found to be
+            return None
+        task = asyncio.ensure_future(self._is_admin(request, key))
+        try:
+            # Not `wait_for`: a connection to a frozen server takes long to be given up.
+            done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        finally:
+            task.cancel()
+        if not done:
+            task.add_done_callback(_log_failure)
+            return None
+        try:
+            return task.result()
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return None
+
+
+def _log_failure(task: "asyncio.Future[bool]") -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.info("access not looked up", error=type(error).__name__)
+
+
+def _key_of(request: Request) -> str:
+    """The key of `Authorization: Bearer <key>`, or the password of `Basic`, which browsers send."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        return value
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+async def sees_details(request: Request) -> bool:
+    """FastAPI dependency: whether the caller may see details."""
+    access: Access = request.app.state.access
+    return await access.sees_details(request)
+
+
+async def require_details(request: Request) -> None:
+    """FastAPI dependency: 401 for whoever may not see details. Browsers then ask for a login."""
+    if not await sees_details(request):
+        raise TradingException(
+            ErrorCode.UNAUTHENTICATED,
+            "Send an API key that has the scope admin, as `Authorization: Bearer <key>` or as the "
+            "password of a browser's login",
+            headers={"WWW-Authenticate": 'Basic realm="an API key as the password"'},
+        )

@@ -1,0 +1,36 @@
+"""Work that is done again and again in the background."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Do `work` now and `seconds` after it ended, as long as the block runs.
+
+    An error of it is logged, once for as long as it is the same, and does not end the repetition.
+    """
+    task = asyncio.create_task(_repeat(seconds, work))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    known = ""
+    while True:
+        try:
+            await work()
+            known = ""
+        except Exception as error:
+            if repr(error) != known:
+                known = repr(error)
+                _log.error("periodic work failed", work=work.__qualname__, exc_info=error)
+        await asyncio.sleep(seconds)
