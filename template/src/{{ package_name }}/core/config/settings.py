@@ -232,9 +232,7 @@ class AlertSettings(Group):
         le=604_800,
         description="Seconds after which an alert that lasts is sent again; 0 is never",
     )
-    timeout: Seconds = Field(
-        5, description="Seconds a channel such as Telegram may take to accept a message"
-    )
+    timeout: Seconds = Field(5, description="Seconds a channel may take to accept a message")
     give_up_after: Seconds = Field(
         900, description="Seconds to go on trying where a channel does not answer; the log has all"
     )
