@@ -38,9 +38,8 @@ class PoolMonitor(Monitor):
         target = engine.sync_engine
         event.listen(target, "do_connect", self._before_connect)
         event.listen(target, "connect", self._on_connect)
-        usage = self.usage
-        event.listen(target, "checkout", lambda _, record, holder: usage.taken(record, holder))
-        event.listen(target, "checkin", lambda _, record: usage.given_back(record))
+        event.listen(target, "checkout", self.usage.on_checkout)
+        event.listen(target, "checkin", self.usage.on_checkin)
         event.listen(target, "detach", self._on_detach)
         event.listen(target, "close", self._on_close)
 
@@ -86,9 +85,9 @@ class PoolMonitor(Monitor):
         if since := record.info.pop("connecting_since", None):
             self.usage.creation.noted.append(time.monotonic() - since)
 
-    def _on_detach(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+    def _on_detach(self, connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.discard(record)
-        self.usage.given_back(record)
+        self.usage.on_checkin(connection, record)
 
     def _on_close(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.discard(record)

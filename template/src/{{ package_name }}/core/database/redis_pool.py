@@ -35,7 +35,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
         finally:
             usage.pending -= 1
         usage.wait.noted.append(time.monotonic() - since)
-        usage.taken(connection)
+        usage.on_checkout(None, connection)
         return connection
 
     async def _get_connection(self) -> AbstractConnection:
@@ -50,7 +50,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
 
     async def release(self, connection: AbstractConnection) -> None:
         if self.usage is not None:
-            self.usage.given_back(connection)
+            self.usage.on_checkin(None, connection)
         await super().release(connection)
 
     async def take_back_lost(self) -> None:
