@@ -55,9 +55,8 @@ class Lease:
         *("may_be_kept", "tier", "looks_orphaned"),
     )
 
-    def __init__(self, holder: Any = None) -> None:
-        """`holder`, if there is one, is who gives the connection back."""
-        self.taken = time.monotonic()
+    def __init__(self, holder: Any, now: float) -> None:
+        self.taken = now
         self.given_back: float | None = None
         self.place = origins.caller()
         self.request = get_request()

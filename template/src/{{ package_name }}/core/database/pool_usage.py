@@ -82,18 +82,17 @@ class Usage:
         self.timeouts += 1
         self._timeouts.inc()
 
-    # The next two have the signatures of SQLAlchemy's events, to be called by it directly: each
-    # call between would cost a tenth of what they do.
-
-    def on_checkout(self, _connection: Any, key: Hashable, holder: Any = None) -> None:
+    def taken(self, connection: Any, holder: Any, now: float) -> None:
+        """`holder`, if there is one, is who gives the connection back."""
         try:
-            self.leases.out[key] = Lease(holder)
+            self.leases.out[connection] = Lease(holder, now)
         except Exception as error:
             self.failed(error)
 
-    def on_checkin(self, _connection: Any, key: Hashable) -> None:
+    # It takes what SQLAlchemy passes to listeners; a function between the two would cost too much.
+    def given_back(self, connection: Hashable, _record: Any = None) -> None:
         try:
-            lease = self.leases.out.pop(key, None)
+            lease = self.leases.out.pop(connection, None)
             if lease is None:
                 return
             lease.given_back = time.monotonic()

@@ -34,8 +34,9 @@ class MonitoredRedisPool(BlockingConnectionPool):
             raise MaxConnectionsError(f"No connection became free: {self.state()}") from error
         finally:
             usage.pending -= 1
-        usage.wait.noted.append(time.monotonic() - since)
-        usage.on_checkout(None, connection)
+        now = time.monotonic()
+        usage.wait.noted.append(now - since)
+        usage.taken(connection, None, now)
         return connection
 
     async def _get_connection(self) -> AbstractConnection:
@@ -50,7 +51,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
 
     async def release(self, connection: AbstractConnection) -> None:
         if self.usage is not None:
-            self.usage.on_checkin(None, connection)
+            self.usage.given_back(connection)
         await super().release(connection)
 
     async def take_back_lost(self) -> None:
