@@ -55,9 +55,8 @@ class Lease:
         *("may_be_kept", "tier", "looks_orphaned"),
     )
 
-    def __init__(self, holder: Any = None) -> None:
-        """`holder`, if there is one, is who gives the connection back."""
-        self.taken = time.monotonic()
+    def __init__(self, holder: Any, now: float) -> None:
+        self.taken = now
         self.given_back: float | None = None
         self.place = origins.caller()
         self.request = get_request()
@@ -111,7 +110,7 @@ class Leases:
         self._pool = pool
         self._threshold = threshold
         self.out: dict[Hashable, Lease] = {}
-        """Whoever takes a connection puts its lease here, and `give_back` takes it away."""
+        """Whoever takes a connection puts its lease here, and takes it away with it."""
         self._collected: deque[Leak] = deque(maxlen=_COLLECTED_KEPT)
         # What the next check has to tell. The garbage collector may run in any thread, and at any
         # point of the event loop's: it only appends here.
@@ -121,17 +120,12 @@ class Leases:
     def __len__(self) -> int:
         return len(self.out)
 
-    def give_back(self, key: Hashable) -> float | None:
-        """Return the seconds it was out; None if it was not."""
-        lease = self.out.pop(key, None)
-        if lease is None:
-            return None
-        lease.given_back = time.monotonic()
-        if lease.holder is not None and lease.holder() is None:
+    def note_return(self, lease: Lease) -> None:
+        """Let the next check tell of a leak that came back, or that nobody gave back."""
+        if lease.is_lost:
             self._lost.append(lease)
         if lease.tier:
             self._returned.append(lease)
-        return lease.given_back - lease.taken
 
     def held_by(self, key: Hashable, holder: Any) -> None:
         """Say that `holder` may keep it for long; where that is gone, the connection is lost."""

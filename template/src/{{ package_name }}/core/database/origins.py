@@ -45,28 +45,36 @@ def caller() -> Place | None:
     # SQLAlchemy runs in a greenlet, whose frames end where the coroutine that waits for it is.
     # That is where to look: to ask Python for the frames within costs more than all else here.
     parent = getcurrent().parent
-    place, is_own = _nearest(sys._getframe(1) if parent is None else parent.gr_frame)
-    if is_own or parent is None:
-        return place
-    inner, is_own = _nearest(sys._getframe(1))
-    return inner if is_own or place is None else place
-
-
-def _nearest(
-    frame: FrameType | None, own: _Kind = _Kind.OWN, library: _Kind = _Kind.LIBRARY
-) -> tuple[Place | None, bool]:
-    core: Place | None = None
+    if parent is None:
+        return _nearest(sys._getframe(1), None)
+    frame = outer = parent.gr_frame
+    own, event_loop = _Kind.OWN, _Kind.EVENT_LOOP
     while frame is not None:
         code = frame.f_code
         kind = _kind(code.co_filename)
         if kind is own:
-            return (code, frame.f_lasti), True
-        if kind is not library:
+            return code, frame.f_lasti
+        if kind is event_loop:
+            break
+        frame = frame.f_back
+    return _nearest(sys._getframe(1), outer)
+
+
+def _nearest(*chains: FrameType | None) -> Place | None:
+    core: Place | None = None
+    for chain in chains:
+        frame = chain
+        while frame is not None:
+            place = frame.f_code, frame.f_lasti
+            kind = _kind(frame.f_code.co_filename)
+            if kind is _Kind.OWN:
+                return place
             if kind is _Kind.EVENT_LOOP:
                 break
-            core = core or (code, frame.f_lasti)
-        frame = frame.f_back
-    return core, False
+            if kind is _Kind.CORE:
+                core = core or place
+            frame = frame.f_back
+    return core
 
 
 def position(task: "asyncio.Task[Any] | None") -> Place | None:

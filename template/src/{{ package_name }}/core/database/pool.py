@@ -30,7 +30,9 @@ class MonitoredPool(AsyncAdaptedQueuePool):
             raise
         finally:
             usage.pending -= 1
-        usage.wait.noted.append(time.monotonic() - since)
+        now = time.monotonic()
+        usage.wait.noted.append(now - since)
+        usage.taken(connection.dbapi_connection, connection, now)
         return connection
 
     @property

@@ -33,14 +33,14 @@ class PoolMonitor(Monitor):
         super().__init__("database", "DB_POOL_SIZE", settings.db)
         self._engine = engine
         self._open: WeakSet[ConnectionPoolEntry] = WeakSet()
+        target = engine.sync_engine
         if isinstance(engine.pool, MonitoredPool):
             engine.pool.usage = self.usage
-        target = engine.sync_engine
+        else:
+            event.listen(target, "checkout", self._on_checkout)
         event.listen(target, "do_connect", self._before_connect)
         event.listen(target, "connect", self._on_connect)
-        usage = self.usage
-        event.listen(target, "checkout", lambda _, record, holder: usage.taken(record, holder))
-        event.listen(target, "checkin", lambda _, record: usage.given_back(record))
+        event.listen(target, "checkin", self.usage.given_back)
         event.listen(target, "detach", self._on_detach)
         event.listen(target, "close", self._on_close)
 
@@ -86,12 +86,16 @@ class PoolMonitor(Monitor):
         if since := record.info.pop("connecting_since", None):
             self.usage.creation.noted.append(time.monotonic() - since)
 
-    def _on_detach(self, _connection: Any, record: ConnectionPoolEntry) -> None:
-        self._open.discard(record)
-        self.usage.given_back(record)
+    def _on_checkout(self, connection: Any, _record: ConnectionPoolEntry, holder: Any) -> None:
+        self.usage.taken(connection, holder, time.monotonic())
 
-    def _on_close(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+    def _on_detach(self, connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.discard(record)
+        self.usage.given_back(connection)
+
+    def _on_close(self, connection: Any, record: ConnectionPoolEntry) -> None:
+        self._open.discard(record)
+        self.usage.given_back(connection)  # it may be taken away from who has it
 
 
 class RedisPoolMonitor(Monitor):

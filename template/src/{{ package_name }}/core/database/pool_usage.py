@@ -1,5 +1,6 @@
 """What a pool did since the start. Nothing here can fail a checkout."""
 
+import time
 from collections import deque
 from collections.abc import Hashable
 from typing import Any
@@ -81,21 +82,27 @@ class Usage:
         self.timeouts += 1
         self._timeouts.inc()
 
-    def taken(self, key: Hashable, holder: Any = None) -> None:
+    def taken(self, connection: Any, holder: Any, now: float) -> None:
+        """`holder`, if there is one, is who gives the connection back."""
         try:
-            self.leases.out[key] = Lease(holder)
+            self.leases.out[connection] = Lease(holder, now)
         except Exception as error:
             self.failed(error)
 
-    def given_back(self, key: Hashable) -> None:
+    # It takes what SQLAlchemy passes to listeners; a function between the two would cost too much.
+    def given_back(self, connection: Hashable, _record: Any = None) -> None:
         try:
-            seconds = self.leases.give_back(key)
-            if seconds is not None:
-                noted = self.hold.noted
-                noted.append(seconds)
-                if len(noted) >= _EVALUATED_AT_ONCE:
-                    for meter in (self.wait, self.hold, self.creation):
-                        meter.evaluate()
+            lease = self.leases.out.pop(connection, None)
+            if lease is None:
+                return
+            lease.given_back = time.monotonic()
+            if lease.tier or lease.is_lost:
+                self.leases.note_return(lease)
+            noted = self.hold.noted
+            noted.append(lease.given_back - lease.taken)
+            if len(noted) >= _EVALUATED_AT_ONCE:
+                for meter in (self.wait, self.hold, self.creation):
+                    meter.evaluate()
         except Exception as error:
             self.failed(error)
 

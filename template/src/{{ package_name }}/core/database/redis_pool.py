@@ -34,8 +34,9 @@ class MonitoredRedisPool(BlockingConnectionPool):
             raise MaxConnectionsError(f"No connection became free: {self.state()}") from error
         finally:
             usage.pending -= 1
-        usage.wait.noted.append(time.monotonic() - since)
-        usage.taken(connection)
+        now = time.monotonic()
+        usage.wait.noted.append(now - since)
+        usage.taken(connection, None, now)
         return connection
 
     async def _get_connection(self) -> AbstractConnection:

@@ -37,9 +37,8 @@ _NO_REQUEST = ServedRequest(("", ""), None)
 _request: ContextVar[ServedRequest] = ContextVar("request", default=_NO_REQUEST)
 
 
-def get_request() -> ServedRequest:
-    """The request being served; one that is over, and has no ids, outside of one."""
-    return _request.get()
+get_request = _request.get
+"""The request being served; one that is over, and has no ids, outside of one."""
 
 
 def get_ids() -> tuple[str, str]:
