@@ -27,7 +27,15 @@ def run_server(host: str, port: int, workers: int = 1) -> None:
     What happens in between is core/lifecycle.py's.
     """
     # create_app has configured the log.
-    config = uvicorn.Config(_APPLICATION, host=host, port=port, workers=workers, log_config=None)
+    config = uvicorn.Config(
+        _APPLICATION,
+        host=host,
+        port=port,
+        workers=workers,
+        log_config=None,
+        # Seconds, which have to do for the imports too: who does not answer is killed.
+        timeout_worker_healthcheck=60,
+    )
     if workers > 1:
         with _shared_metrics():
             _Workers(config, sockets=[config.bind_socket()]).run()

@@ -54,24 +54,30 @@ class Lifecycle:
     async def warming_up(self, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
         """Do `work` until it succeeds; then we are warm. The block begins after a second anyhow."""
         self.is_warm = self.is_draining = False
-        task = asyncio.create_task(self._warm_up(work))
+        ending = asyncio.Event()
+        task = asyncio.create_task(self._warm_up(work, ending))
         await asyncio.wait({task}, timeout=_PAUSE_SECONDS)
         try:
             yield
         finally:
+            # A connection that is being opened is lost, and not closed, if that is cancelled.
+            ending.set()
+            await asyncio.wait({task}, timeout=_GOODBYE_SECONDS)
             task.cancel()
             await asyncio.wait({task})
 
-    async def _warm_up(self, work: Callable[[], Awaitable[object]]) -> None:
+    async def _warm_up(self, work: Callable[[], Awaitable[object]], ending: asyncio.Event) -> None:
         known = ""
-        while not self.is_warm:
+        while not self.is_warm and not ending.is_set():
             try:
                 await work()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 if repr(error) != known:
                     known = repr(error)
-                    _log.warning("warm-up failed", error=known.partition("\\n")[0])
-                await asyncio.sleep(_PAUSE_SECONDS)
+                    _log.warning("warm-up failed", error=str(error).partition("\n")[0])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_PAUSE_SECONDS):
+                        await ending.wait()
             else:
                 self.is_warm = True
 

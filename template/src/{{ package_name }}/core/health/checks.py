@@ -77,6 +77,7 @@ class Check:
         self._redactor = redactor
         self._asked_at = 0.0
         self._running: asyncio.Task[Outcome] | None = None
+        self._question: asyncio.Task[None] | None = None
 
     async def outcome(self) -> Outcome:
         """The outcome of the question that runs, or of a new one. Takes `timeout` at most."""
@@ -88,14 +89,16 @@ class Check:
         return await asyncio.shield(self._running)
 
     async def close(self) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait({self._running})
+        unfinished = {task for task in (self._running, self._question) if task is not None}
+        for task in unfinished:
+            task.cancel()
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=self._timeout)
         await self._server.close()
 
     async def _ask(self) -> Outcome:
         self._asked_at = started = time.monotonic()
-        question = asyncio.create_task(self._server.ask())
+        question = self._question = asyncio.create_task(self._server.ask())
         try:
             # Not `wait_for`, which would wait for what the question does after its cancellation.
             await asyncio.wait({question}, timeout=self._timeout)
