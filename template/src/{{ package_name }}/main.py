@@ -19,6 +19,7 @@ from .core.config.report import complain
 from .core.database.redis import create_redis
 from .core.database.session import Database
 from .core.observability.logging import configure_logging
+from .core.observability.metrics import note_build
 from .core.observability.metrics import router as metrics_router
 
 
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         version=version(project.SLUG),
         lifespan=lifespan,
     )
+    note_build(app.version, settings.environment)
     app.include_router(health_router)
     app.include_router(metrics_router)
     app.include_router(api_router)
