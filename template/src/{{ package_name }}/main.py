@@ -21,6 +21,7 @@ from .core.database.session import Database
 from .core.observability.logging import configure_logging
 from .core.observability.metrics import note_build
 from .core.observability.metrics import router as metrics_router
+from .core.observability.telemetry import exporting_telemetry
 
 
 def create_app(settings: Settings | None = None) -> ServiceAPI:
@@ -51,7 +52,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.redis = create_redis(settings)
     app.state.health = HealthChecks(settings)
     try:
-        yield
+        async with exporting_telemetry(project.SLUG, app.version, settings.environment):
+            yield
     finally:
         await app.state.health.close()
         await app.state.redis.aclose()

@@ -13,6 +13,11 @@ _log = LineLogger("access")
 _QUIET = ("/health/", "/metrics/", "/status/data/")
 
 
+def is_polled(path: str) -> bool:
+    """Whether machines ask for it all the time, so that it would fill logs and traces."""
+    return f"{path}/".startswith(_QUIET)
+
+
 class RequestLogMiddleware:
     """Logs and counts a request after its last byte; what is polled is not logged.
 
@@ -51,7 +56,7 @@ class RequestLogMiddleware:
             IN_PROGRESS.dec()
             seconds = time.perf_counter() - started
             count_request(scope, status, seconds)
-            if not f"{scope['path']}/".startswith(_QUIET):
+            if not is_polled(scope["path"]):
                 _log_request(scope, status, size, seconds, is_complete)
 
 
