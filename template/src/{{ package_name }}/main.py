@@ -11,11 +11,14 @@ from pydantic import ValidationError
 
 from . import project
 from .api.router import router as api_router
+from .api.security import is_admin
 from .core.api import health_router
 from .core.api.app import ServiceAPI
 from .core.api.health import HealthChecks
+from .core.api.status import router as status_router
 from .core.config import Settings, get_settings
 from .core.config.report import complain
+from .core.database.pool_monitor import PoolMonitor, RedisPoolMonitor
 from .core.database.redis import create_redis
 from .core.database.session import Database
 from .core.observability.logging import configure_logging
@@ -39,6 +42,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
     )
     note_build(app.version, settings.environment)
     app.include_router(health_router)
+    app.include_router(status_router)
     app.include_router(metrics_router)
     app.include_router(api_router)
     return app
@@ -50,6 +54,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     app.state.database = Database(settings)
     app.state.redis = create_redis(settings)
+    app.state.database.monitor = PoolMonitor(app.state.database.engine, settings)
+    app.state.redis_monitor = RedisPoolMonitor(app.state.redis, settings)
+    app.state.is_admin = is_admin
     app.state.health = HealthChecks(settings)
     try:
         async with exporting_telemetry(project.SLUG, app.version, settings.environment):

@@ -38,5 +38,13 @@ async def get_caller(
     return key.account
 
 
+async def is_admin(request: Request, key: str) -> bool:
+    """Whether the API key may see details of the service's health."""
+    database: Database = request.app.state.database
+    async with database.sessions() as session:
+        found = await find_api_key(session, key)
+    return found is not None and Scope.ADMIN in found.scopes
+
+
 ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
 TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]
