@@ -67,7 +67,7 @@ router = APIRouter(include_in_schema=False)
 @router.api_route("/metrics/", methods=["GET", "HEAD"])
 async def metrics(request: Request) -> Response:
     """In the format that the scraper asks for: OpenMetrics, or Prometheus' own."""
-    for refresh in getattr(request.app.state, "refresh_metrics", ()):
+    for refresh in getattr(request.app.state, "before_scrape", ()):
         try:
             refresh()
         except Exception:
