@@ -121,7 +121,7 @@ def browser() -> Iterator[Browser]:
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
-            with connect(found[1], max_size=None) as connection:
+            with connect(found[1], max_size=None, ping_interval=None) as connection:
                 yield Browser(connection)
         finally:
             process.terminate()

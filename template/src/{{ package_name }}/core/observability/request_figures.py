@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from .metrics import DURATION
+from .requests import is_polled
 
 
 class RouteFigures(BaseModel):
@@ -29,7 +30,7 @@ class _Sums:
 
 
 def request_figures(limit: int = 12) -> list[RouteFigures]:
-    """The routes with the most requests, the first of them first."""
+    """The routes with the most requests, the first of them first; without what is polled."""
     routes: dict[tuple[str, str], _Sums] = defaultdict(_Sums)
     for sample in (sample for family in DURATION.collect() for sample in family.samples):
         sums = routes[sample.labels["method"], sample.labels["route"]]
@@ -51,7 +52,7 @@ def request_figures(limit: int = 12) -> list[RouteFigures]:
             p95=_quantile(sums.buckets, sums.count, 0.95),
         )
         for (method, route), sums in routes.items()
-        if sums.count
+        if sums.count and not is_polled(route)
     ]
     return sorted(found, key=lambda one: one.count, reverse=True)[:limit]
 
