@@ -108,7 +108,7 @@ def browser(session: nox.Session) -> None:
     service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
     sync(session, service, THIS_PYTHON)
     python = service / ".venv" / "bin" / "python"
-    config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml")]
+    config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml"), "-o", "timeout=300"]
     with session.chdir(service):
         session.run(
             str(python), "-m", "pytest", *config, str(HERE / "tests" / "browser"), external=True
