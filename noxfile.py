@@ -98,6 +98,22 @@ def bench(session: nox.Session) -> None:
             session.run(str(python), str(benchmark), external=True)
 
 
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The status page of a rendered service, in a Chromium that has to be installed."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.error("no Chromium on the PATH; Debian has it: apt-get install chromium")
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    python = service / ".venv" / "bin" / "python"
+    config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml"), "-o", "timeout=300"]
+    with session.chdir(service):
+        session.run(
+            str(python), "-m", "pytest", *config, str(HERE / "tests" / "browser"), external=True
+        )
+
+
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 

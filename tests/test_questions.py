@@ -129,7 +129,11 @@ def test_dependencies_are_those_of_the_service(tmp_path: Path) -> None:
     pyproject = tomllib.loads((render(tmp_path) / "pyproject.toml").read_text())
     installed = [*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]]
     distributions = [re.split(r"[^a-z0-9-]", requirement)[0] for requirement in installed]
-    imported = {"import-linter": "importlinter"}
+    imported = {
+        "import-linter": "importlinter",
+        "opentelemetry-proto": "opentelemetry",
+        "pyyaml": "yaml",
+    }
     names = {
         imported.get(name, name.replace("-", "_"))
         for name in distributions

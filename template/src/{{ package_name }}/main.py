@@ -14,6 +14,7 @@ from .api.router import router as api_router
 from .api.security import is_admin
 from .core.api import health_router
 from .core.api.app import ServiceAPI
+from .core.api.status import router as status_router
 from .core.config import Settings, get_settings
 from .core.config.report import complain
 from .core.database.pool_monitor import RedisPoolMonitor
@@ -24,7 +25,9 @@ from .core.health.heartbeat import Heartbeat
 from .core.lifecycle import Lifecycle, closed_in_time
 from .core.observability.alerts import Alerts
 from .core.observability.logging import configure_logging
+from .core.observability.metrics import note_build
 from .core.observability.metrics import router as metrics_router
+from .core.observability.telemetry import exporting_telemetry
 from .core.periodic import every
 from .notifications import channels
 from .settings import Settings as ServiceSettings
@@ -44,7 +47,9 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         lifespan=lifespan,
         is_admin=is_admin,
     )
+    note_build(app.version, settings.environment)
     app.include_router(health_router)
+    app.include_router(status_router)
     app.include_router(metrics_router)
     app.include_router(api_router)
     return app
@@ -82,6 +87,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
                     (settings.monitor.interval, check_redis_pool),
                 ):
                     await running.enter_async_context(every(seconds, work))
+                await running.enter_async_context(
+                    exporting_telemetry(project.SLUG, app.version, settings.environment)
+                )
                 await running.enter_async_context(lifecycle.warming_up(database.warm_up))
                 yield
                 await lifecycle.requests_ended()

@@ -25,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.session import Base
-from ..core.database.transactions import transactional
+from ..core.database.transactions import after_commit, transactional
 from ..core.errors import TradingException
+from . import metrics
 from .balances import hold, release
 from .errors import TradingError
 from .instruments import Instrument, get_instrument
@@ -123,32 +124,45 @@ async def place_order(
     answer may simply send it again. Raises TradingException: CLIENT_ORDER_ID_REUSED,
     INSTRUMENT_NOT_FOUND, INSUFFICIENT_BALANCE, or what `Instrument.check` refuses.
     """
-    async with transactional(session, nested="join"):
-        existing = await _find(session, account_id, request.client_order_id)
-        if existing is not None:
-            return _same(existing, request), False
-        instrument = await get_instrument(session, request.symbol)
-        instrument.check(request.qty, request.limit_price)
-        currency, amount = request.required(instrument)
-        # A concurrent request with the same id waits here until the other one has ended.
-        order = await session.scalar(
-            insert(Order)
-            .values(
-                id=uuid4(),
-                account_id=account_id,
-                held_currency=currency,
-                held=amount,
-                **asdict(request),
-            )
-            .on_conflict_do_nothing(index_elements=["account_id", "client_order_id"])
-            .returning(Order)
+    try:
+        async with transactional(session, nested="join"):
+            order, is_new = await _place(session, account_id, request)
+            placed = metrics.PLACED.labels(order.symbol, order.side)
+            after_commit(session, (placed if is_new else metrics.REPEATED).inc)
+            return order, is_new
+    except TradingException as refusal:
+        metrics.REFUSED.labels(refusal.code).inc()
+        raise
+
+
+async def _place(
+    session: AsyncSession, account_id: UUID, request: OrderRequest
+) -> tuple[Order, bool]:
+    existing = await _find(session, account_id, request.client_order_id)
+    if existing is not None:
+        return _same(existing, request), False
+    instrument = await get_instrument(session, request.symbol)
+    instrument.check(request.qty, request.limit_price)
+    currency, amount = request.required(instrument)
+    # A concurrent request with the same id waits here until the other one has ended.
+    order = await session.scalar(
+        insert(Order)
+        .values(
+            id=uuid4(),
+            account_id=account_id,
+            held_currency=currency,
+            held=amount,
+            **asdict(request),
         )
-        if order is None:
-            existing = await _find(session, account_id, request.client_order_id)
-            assert existing is not None, "orders are never deleted"
-            return _same(existing, request), False
-        await hold(session, account_id, currency, amount)
-        return order, True
+        .on_conflict_do_nothing(index_elements=["account_id", "client_order_id"])
+        .returning(Order)
+    )
+    if order is None:
+        existing = await _find(session, account_id, request.client_order_id)
+        assert existing is not None, "orders are never deleted"
+        return _same(existing, request), False
+    await hold(session, account_id, currency, amount)
+    return order, True
 
 
 async def _find(session: AsyncSession, account_id: UUID, client_order_id: str) -> Order | None:
@@ -226,4 +240,5 @@ async def cancel_order(session: AsyncSession, account_id: UUID, order_id: UUID) 
             order.canceled_at = func.now()
             await session.flush()
             await session.refresh(order)
+            after_commit(session, metrics.CANCELED.labels(order.symbol, order.side).inc)
         return order

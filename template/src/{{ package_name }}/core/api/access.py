@@ -1,8 +1,6 @@
 """Who may see more of the service than whether it is healthy: figures, versions, reasons."""
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import time
 from collections import OrderedDict
@@ -81,17 +79,8 @@ def _log_failure(task: "asyncio.Future[bool]") -> None:
 
 
 def _key_of(request: Request) -> str:
-    """The key of `Authorization: Bearer <key>`, or the password of `Basic`, which browsers send."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    value = value.strip()
-    if scheme.lower() == "bearer":
-        return value
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return ""
+    return value.strip() if scheme.lower() == "bearer" else ""
 
 
 async def sees_details(request: Request) -> bool:
@@ -101,11 +90,10 @@ async def sees_details(request: Request) -> bool:
 
 
 async def require_details(request: Request) -> None:
-    """FastAPI dependency: 401 for whoever may not see details. Browsers then ask for a login."""
+    """FastAPI dependency: 401 for whoever may not see details."""
     if not await sees_details(request):
         raise TradingException(
             ErrorCode.UNAUTHENTICATED,
-            "Send an API key that has the scope admin, as `Authorization: Bearer <key>` or as the "
-            "password of a browser's login",
-            headers={"WWW-Authenticate": 'Basic realm="an API key as the password"'},
+            "Send an API key that has the scope admin, as `Authorization: Bearer <key>`",
+            headers={"WWW-Authenticate": "Bearer"},
         )

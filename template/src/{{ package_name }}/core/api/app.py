@@ -1,6 +1,5 @@
 """The FastAPI application class of every service."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,16 +12,10 @@ from ..errors.handlers import PROBLEM_JSON, Problem, install_error_handlers
 from ..errors.middleware import HEADER, RequestIDMiddleware
 from ..lifecycle import Lifecycle, LifecycleMiddleware
 from ..observability.requests import RequestLogMiddleware
+from ..observability.telemetry import telemetry_config
 from .access import Access, IsAdmin
 from .body_limit import BodyLimitMiddleware
 from .routing import ReplayedRoute
-
-# FastAPI would look for providers anew at every request, to find none.
-_NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False}
-
-
-def _exports_telemetry() -> bool:
-    return any(name.startswith(("OTEL_", "FASTAPI_OTEL_")) for name in os.environ)
 
 
 class ServiceAPI(FastAPI):
@@ -40,7 +33,7 @@ class ServiceAPI(FastAPI):
         is_admin: IsAdmin | None = None,
         **options: Any,
     ) -> None:
-        options.setdefault("telemetry", None if _exports_telemetry() else _NO_TELEMETRY)
+        options.setdefault("telemetry", telemetry_config())
         super().__init__(
             redirect_slashes=False,
             responses={"default": {"model": Problem, "description": "Any error"}},

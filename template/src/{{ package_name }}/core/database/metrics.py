@@ -20,3 +20,7 @@ RETRIES = Counter("db_transaction_retries", "Transactions that ran again, by rea
 GIVEN_UP = Counter(
     "db_transaction_retries_given_up", "Transactions whose last attempt failed too", ["sqlstate"]
 )
+
+for _sqlstate in ("40001", "40P01"):  # from the start, or else the first would be no increase
+    RETRIES.labels(_sqlstate)
+    GIVEN_UP.labels(_sqlstate)

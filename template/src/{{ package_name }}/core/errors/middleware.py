@@ -7,6 +7,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 
 import structlog
+from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
@@ -52,7 +53,7 @@ def get_request_id() -> str:
 
 
 def get_trace_id() -> str:
-    """The trace id of the caller's `traceparent` header, or "" without a valid one."""
+    """The trace id of the request's span, or of the caller's `traceparent` header; or ""."""
     return _request.get().ids[1]
 
 
@@ -71,6 +72,8 @@ class RequestIDMiddleware:
             await self.app(scope, receive, send)
             return
         ids = _inbound(scope)
+        if scope.get("fastapi.telemetry"):  # which traces this request
+            ids = ids[0], _trace_id_of_span() or ids[1]
         request_id = ids[0]
         scope.setdefault("state", {})["request_id"] = request_id
         header = (_HEADER, request_id.encode())
@@ -129,6 +132,11 @@ class _Handshake:
         self.is_over = True
         await self._send({"type": "websocket.http.response.start", "status": status})
         await self._send({"type": "websocket.http.response.body", "body": b""})
+
+
+def _trace_id_of_span() -> str:
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else ""
 
 
 def _inbound(scope: Scope) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from ..config import Settings
 from ..database.migrations import read_revisions
 from ..observability.alerts import Alert, Alerts
+from ..observability.metrics import note_health
 from ..observability.redaction import Redactor, secrets_of
 from .servers import DatabaseServer, Migrations, RedisServer, Server
 
@@ -115,6 +116,7 @@ class Check:
             latency=time.monotonic() - started,
             reason=reason,
         )
+        note_health(self.component, not reason, outcome.latency)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
         return outcome

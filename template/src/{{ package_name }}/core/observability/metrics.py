@@ -1,40 +1,118 @@
-"""Prometheus metrics of HTTP requests, at `/metrics`."""
+"""Prometheus metrics, at `/metrics`: of HTTP requests, of health, and what runs here."""
 
+import asyncio
+import multiprocessing
 import os
+import platform
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 
-from fastapi import APIRouter
+import structlog
+from fastapi import APIRouter, Request
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     REGISTRY,
     CollectorRegistry,
+    Gauge,
     Histogram,
-    generate_latest,
+    disable_created_metrics,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
-from starlette.requests import Request
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.responses import Response
+
+_log = structlog.get_logger(__name__)
+
+# A third of all series, which no rule and no panel reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 DURATION = Histogram(
     "http_request_duration_seconds",
     "Seconds from request to last byte, by route template",
     ["method", "route", "status"],
 )
+IN_PROGRESS = Gauge(
+    "http_requests_in_progress",
+    "Requests whose last byte is not sent yet",
+    multiprocess_mode="livesum",
+)
+BUILD_INFO = Gauge(
+    "service_build_info",
+    "Always 1; the labels tell what runs",
+    ["version", "python_version", "environment"],
+    multiprocess_mode="livemax",
+)
+COMPONENT_UP = Gauge(
+    "health_component_up",
+    "1 if the last check of the component found it working, else 0",
+    ["component"],
+    multiprocess_mode="livemin",
+)
+CHECK_DURATION = Histogram(
+    "health_check_duration_seconds",
+    "Seconds a check of the component took",
+    ["component"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
+)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-router = APIRouter()
+router = APIRouter(include_in_schema=False)
 
 
-@router.get("/metrics", include_in_schema=False)
+@router.api_route("/metrics", methods=["GET", "HEAD"])
+@router.api_route("/metrics/", methods=["GET", "HEAD"])
 async def metrics(request: Request) -> Response:
+    """In the format that the scraper asks for: OpenMetrics, or Prometheus' own."""
     for refresh in getattr(request.app.state, "before_scrape", ()):
-        refresh()
-    registry = REGISTRY
+        try:
+            refresh()
+        except Exception:
+            _log.exception("a metric could not be refreshed")
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    # In a thread: with many series, or many workers, it takes milliseconds.
+    body = await asyncio.to_thread(lambda: encode(_registry()))
+    return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+
+
+def _registry() -> CollectorRegistry:
+    folder = os.environ.get(_FOLDER)
+    if not folder:
+        return REGISTRY
     # Where there are several workers, `run_server` has set it: the sum of all of them.
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    _forget_dead_workers(folder)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry
+
+
+def _forget_dead_workers(folder: str) -> None:
+    """Drop what a worker that has ended was doing; what it has counted stays counted."""
+    for path in Path(folder).glob("gauge_live*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            with suppress(FileNotFoundError):  # another worker was quicker
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        except PermissionError:
+            pass  # it runs, as another user
+
+
+def note_build(version: str, environment: str) -> None:
+    """Tell what runs; and that the metrics are incomplete, if they are."""
+    BUILD_INFO.labels(version, platform.python_version(), environment).set(1)
+    if multiprocessing.parent_process() is not None and _FOLDER not in os.environ:
+        _log.warning(
+            "each worker process shows metrics of its own only: start several with `serve`, or set "
+            f"{_FOLDER} to an empty folder"
+        )
+
+
+def note_health(component: str, is_up: bool, seconds: float) -> None:
+    """Note the outcome of a check."""
+    COMPONENT_UP.labels(component).set(is_up)
+    CHECK_DURATION.labels(component).observe(seconds)
 
 
 @lru_cache(maxsize=1024)

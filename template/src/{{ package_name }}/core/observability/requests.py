@@ -6,15 +6,20 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .logging import LineLogger
-from .metrics import count_request
+from .metrics import IN_PROGRESS, count_request
 from .route import route_template
 
 _log = LineLogger("access")
-_QUIET = ("/health/", "/metrics/")
+_QUIET = ("/health/", "/metrics/", "/status/data/")
+
+
+def is_polled(path: str) -> bool:
+    """Whether machines ask for it all the time, so that it would fill logs and traces."""
+    return f"{path}/".startswith(_QUIET)
 
 
 class RequestLogMiddleware:
-    """Logs and counts a request after its last byte; probes and metrics are not logged.
+    """Logs and counts a request after its last byte; what is polled is not logged.
 
     An error whose response was sent ends here: it has been logged with the request's id, and the
     server would only log it again. A response that broke off is raised, for the server to cut
@@ -41,16 +46,18 @@ class RequestLogMiddleware:
             elif message["type"] == "http.response.start":
                 status = message["status"]
 
+        IN_PROGRESS.inc()
         try:
             await self.app(scope, receive, send_and_note)
         except Exception:
             if not is_complete:
                 raise
         finally:
+            IN_PROGRESS.dec()
             seconds = time.perf_counter() - started
             route = route_template(scope)
             count_request(scope["method"], route, status, seconds)
-            if not f"{scope['path']}/".startswith(_QUIET):
+            if not is_polled(scope["path"]):
                 _log_request(scope, route, status, size, seconds, is_complete)
 
 

@@ -2,6 +2,8 @@
 
 from starlette.types import Scope
 
+UNMATCHED = "unmatched"
+
 
 def route_template(scope: Scope) -> str:
     """The path as it was declared, such as `/v1/orders/{order_id}`, or "unmatched".
@@ -11,4 +13,14 @@ def route_template(scope: Scope) -> str:
     # FastAPI keeps a route's path without the prefixes of the routers around it. The whole path
     # is in its own scope entry, for which it has no public name.
     context = scope.get("fastapi", {}).get("effective_route_context")
-    return getattr(context or scope.get("route"), "path", "unmatched")
+    route = context or scope.get("route")
+    return getattr(route, "path", UNMATCHED) if route else _path_without_parameters(scope)
+
+
+def _path_without_parameters(scope: Scope) -> str:
+    """Starlette's own routes, such as `/docs`, leave no other trace than that one was found."""
+    if "endpoint" in scope:
+        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        if any(getattr(route, "path", None) == path for route in scope["app"].routes):
+            return path
+    return UNMATCHED

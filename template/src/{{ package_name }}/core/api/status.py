@@ -1,0 +1,170 @@
+"""`/status`, a page for people: pools, leaks, health and its history, requests.
+
+The page itself holds no data, and anybody may load it. What it shows comes from `/status/data`,
+which wants an API key like the details of `/health` do; the page asks for one and keeps it in the
+browser's tab.
+"""
+
+import os
+import platform
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import HTMLResponse, Response
+
+from ..database.pool_monitor import Leak, PoolFigures
+from ..observability.request_figures import RouteFigures, request_figures
+from .access import require_details
+
+_log = structlog.get_logger(__name__)
+
+_MOST_LEAKS = 50
+_MOST_SAMPLES = 240
+
+
+class Process(BaseModel):
+    name: str
+    version: str
+    environment: str
+    python_version: str
+    pid: int
+    workers: int
+    started_at: datetime
+
+
+class Outcome(BaseModel):
+    """What came of asking a server; `latency` in seconds."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    status: str
+    latency: float
+    reason: str = ""
+
+
+class Sample(BaseModel):
+    """The outcomes of one look at every server, by component."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    components: dict[str, Outcome]
+
+
+class Pool(BaseModel):
+    figures: PoolFigures
+    is_saturated: bool
+    leaks: list[Leak]
+    leak_count: int
+    recommendations: list[str]
+
+
+class StatusData(BaseModel):
+    at: datetime
+    process: Process
+    history: list[Sample]
+    """The newest last."""
+    pools: dict[str, Pool | None]
+    """By name; None where the figures can't be had."""
+    redis_latency: float | None
+    """Seconds of the last PING."""
+    requests: list[RouteFigures]
+
+
+router = APIRouter()
+
+_PAGE = (files(__package__) / "status.html").read_text(encoding="utf-8")
+
+
+def _hashes(tag: str) -> str:
+    """The hashes that allow the page's own elements of this kind, and no others."""
+    texts = re.findall(rf"<{tag}>(.*?)</{tag}>", _PAGE, re.DOTALL)
+    digests = [b64encode(sha256(text.encode()).digest()).decode() for text in texts]
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
+
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        f"default-src 'none'; script-src {_hashes('script')}; style-src {_hashes('style')}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@router.api_route("/status", methods=["GET", "HEAD"], include_in_schema=False)
+@router.api_route("/status/", methods=["GET", "HEAD"], include_in_schema=False)
+async def status_page() -> HTMLResponse:
+    return HTMLResponse(_PAGE, headers=_HEADERS)
+
+
+@router.get(
+    "/status/data",
+    tags=["health"],
+    summary="What the page /status shows",
+    dependencies=[Depends(require_details)],
+)
+async def status_data(request: Request, response: Response) -> StatusData:
+    """Of the process that answers; `/metrics` has the sums of all of them."""
+    response.headers["Cache-Control"] = "no-store"
+    app = request.app
+    monitors = {"database": app.state.database.monitor, "redis": app.state.redis_monitor}
+    return StatusData(
+        at=datetime.now(UTC),
+        process=Process(
+            name=app.title,
+            version=app.version,
+            environment=app.state.settings.environment,
+            python_version=platform.python_version(),
+            pid=os.getpid(),
+            workers=app.state.settings.http.workers,
+            started_at=_STARTED_AT,
+        ),
+        history=_last_samples(getattr(app.state.health, "history", ())),
+        pools={name: _or_none(name, _pool, monitor) for name, monitor in monitors.items()},
+        redis_latency=_or_none("redis", _latency, app.state.redis_monitor),
+        requests=request_figures(),
+    )
+
+
+_STARTED_AT = datetime.now(UTC)
+
+
+def _pool(monitor: Any) -> Pool:
+    leaks = monitor.leaks()
+    return Pool(
+        figures=monitor.figures(),
+        is_saturated=monitor.is_saturated,
+        leaks=leaks[:_MOST_LEAKS],
+        leak_count=len(leaks),
+        recommendations=monitor.recommendations(),
+    )
+
+
+def _latency(monitor: Any) -> Any:
+    return monitor.latency
+
+
+def _or_none(pool: str, look: Callable[[Any], Any], monitor: Any) -> Any:
+    """A fault of one monitor does not hide what the others see."""
+    try:
+        return look(monitor)
+    except Exception:
+        _log.exception("figures of a pool can't be had", pool=pool)
+        return None
+
+
+def _last_samples(history: Iterable[Any]) -> list[Sample]:
+    kept = list(history)[-_MOST_SAMPLES:]
+    return [Sample.model_validate(sample) for sample in kept]
