@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
 from trading_service.core.observability.metrics import IN_PROGRESS, count_request
+from trading_service.core.observability.route import route_template
 
 ROUNDS, REQUESTS, BOUND = 60, 400, 1.20
 SCOPE = {
@@ -49,7 +50,8 @@ class Counting:
             await self.app(scope, receive, send_and_note)
         finally:
             IN_PROGRESS.dec()
-            count_request(scope, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            count_request(scope["method"], route_template(scope), status, seconds)
 
 
 def application() -> FastAPI:
