@@ -34,7 +34,7 @@ def run_server(host: str, port: int, workers: int = 1) -> None:
         workers=workers,
         log_config=None,
         # Seconds, which have to do for the imports too: who does not answer is killed.
-        timeout_worker_healthcheck=60,
+        timeout_worker_healthcheck=20,
     )
     if workers > 1:
         with _shared_metrics():

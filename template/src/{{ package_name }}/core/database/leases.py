@@ -109,6 +109,8 @@ class Leases:
     def __init__(self, pool: str, threshold: float) -> None:
         self._pool = pool
         self._threshold = threshold
+        for tier in _SAID:  # a rate sees the first leak only of a counter that was 0 before
+            LEAKS.labels(pool, tier)
         self.out: dict[Hashable, Lease] = {}
         """Whoever takes a connection puts its lease here, and takes it away with it."""
         self._collected: deque[Leak] = deque(maxlen=_COLLECTED_KEPT)
