@@ -24,6 +24,8 @@ async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> AsyncIte
 
 
 async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    task = asyncio.current_task()
+    assert task is not None
     known = ""
     while True:
         try:
@@ -33,4 +35,8 @@ async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
             if repr(error) != known:
                 known = repr(error)
                 _log.error("periodic work failed", work=work.__qualname__, exc_info=error)
+        # Work may swallow our cancellation: before Python 3.12 asyncio.wait_for() does, where what
+        # it waits for has just ended, and redis-py sends every command through it.
+        if task.cancelling():
+            return
         await asyncio.sleep(seconds)
