@@ -150,8 +150,8 @@ class Leases:
 
     @property
     def mean_age(self) -> float:
-        """Of those that are out, in seconds; 0 if there are none."""
-        ages = [lease.age for lease in list(self.out.values())]
+        """Of those that are out and no leaks, in seconds; 0 if there are none."""
+        ages = [lease.age for lease in list(self.out.values()) if not lease.tier]
         return sum(ages) / len(ages) if ages else 0
 
     def check(self, alerts: Alerts) -> None:
