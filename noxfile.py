@@ -151,7 +151,13 @@ def sync(session: nox.Session, service: Path, python: str, *options: str) -> Non
 def verify(session: nox.Session, service: Path) -> None:
     """Run the checks that the service's own README and CI name."""
     with session.chdir(service):
-        for check in ("ruff format --check", "ruff check", "mypy", "lint-imports", "pytest -n auto"):
+        for check in (
+            "ruff format --check",
+            "ruff check",
+            "mypy",
+            "lint-imports",
+            "pytest -n auto",
+        ):
             session.run("uv", "run", "--no-sync", *check.split(), env=UV, external=True)
 
 
