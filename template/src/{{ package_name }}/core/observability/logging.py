@@ -180,8 +180,14 @@ def _to_json(event: EventDict) -> bytes:
 
 
 def _for_people(colors: bool) -> Callable[[EventDict], bytes]:
-    render = structlog.dev.ConsoleRenderer(colors=colors)
-    return lambda event: render(None, "", event).encode(errors="backslashreplace")
+    to_text = structlog.dev.ConsoleRenderer(colors=colors)
+
+    def render(event: EventDict) -> bytes:
+        if isinstance(event.get("timestamp"), datetime):
+            event["timestamp"] = event["timestamp"].isoformat()
+        return to_text(None, "", event).encode(errors="backslashreplace")
+
+    return render
 
 
 # Until `configure_logging` is called.
