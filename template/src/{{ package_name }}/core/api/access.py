@@ -25,13 +25,13 @@ _REMEMBERED_SECONDS = 900.0
 class Access:
     """Lets everybody see details in development, and elsewhere who sends a key of an admin.
 
-    The key is looked up in the database, for `HEALTH_TIMEOUT` seconds at most. An admin wants to
+    The key is looked up in the database, for 70 % of `HEALTH_TIMEOUT` at most. An admin wants to
     see details above all while the database does not answer: keys of the last 15 minutes do then.
     """
 
     def __init__(self, settings: Settings, is_admin: IsAdmin | None = None) -> None:
         self._is_open = settings.environment == "development"
-        self._timeout = settings.health.timeout
+        self._timeout = settings.health.server_timeout
         self._is_admin = is_admin
         self._known: OrderedDict[bytes, float] = OrderedDict()  # hash -> until when
 

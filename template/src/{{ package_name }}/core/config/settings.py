@@ -195,7 +195,9 @@ class LogSettings(Group):
 
 class HealthSettings(Group):
     timeout: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.5, description="Seconds PostgreSQL or Redis may take to answer a health check"
+        0.8,
+        description="Seconds in which a probe is answered. PostgreSQL and Redis get 70 % of it, the "
+        "rest is for answering all the probes that wait",
     )
     interval: Seconds = Field(
         5, description="Seconds from one health check of the background to the next"
@@ -210,6 +212,11 @@ class HealthSettings(Group):
         description="Seconds the event loop may be blocked; then the log says by which code, since "
         "no request is served meanwhile",
     )
+
+    @property
+    def server_timeout(self) -> float:
+        """Seconds that PostgreSQL and Redis get to answer."""
+        return round(self.timeout * 0.7, 3)
 
 
 class MonitorSettings(Group):

@@ -166,7 +166,7 @@ class HealthChecks:
     """The checks of PostgreSQL and Redis, and what they found lately."""
 
     def __init__(self, settings: Settings, alerts: Alerts | None = None) -> None:
-        self.timeout = settings.health.timeout
+        self.timeout = settings.health.server_timeout
         self.history: deque[Sample] = deque(maxlen=_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._settings = settings

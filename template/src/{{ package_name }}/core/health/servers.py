@@ -54,7 +54,7 @@ class DatabaseServer:
         # The driver's own connection: it is aborted at once, where an engine says goodbye first.
         self._options: dict[str, Any] = {
             **options,
-            "timeout": settings.health.timeout,
+            "timeout": settings.health.server_timeout,
             "statement_cache_size": 0,  # PgBouncer gives the next statement to another server
         }
         self._connection: asyncpg.Connection | None = None
@@ -116,7 +116,9 @@ class RedisServer:
     """Redis, over one connection that redis-py opens again when it is broken."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = create_redis(settings, timeout=settings.health.timeout, max_connections=1)
+        self._client = create_redis(
+            settings, timeout=settings.health.server_timeout, max_connections=1
+        )
 
     async def ask(self) -> None:
         await self._client.ping()
