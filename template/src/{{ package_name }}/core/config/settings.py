@@ -196,8 +196,8 @@ class LogSettings(Group):
 class HealthSettings(Group):
     timeout: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.8,
-        description="Seconds in which a probe is answered. PostgreSQL and Redis get 70 % of it, the "
-        "rest is for answering all the probes that wait",
+        description="Seconds in which a probe is answered. PostgreSQL and Redis get 70 % of it, "
+        "the rest is for answering all the probes that wait",
     )
     interval: Seconds = Field(
         5, description="Seconds from one health check of the background to the next"
