@@ -4,8 +4,8 @@ from pydantic import Field
 
 from . import project
 from .core.config import settings_of_service
-from .core.config.settings import HttpSettings as CoreHttpSettings
-from .core.config.settings import Port
+from .core.config.groups import HttpSettings as CoreHttpSettings
+from .core.config.groups import Port
 from .notifications import NotificationSettings
 
 

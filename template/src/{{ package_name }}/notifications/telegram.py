@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from ..core.config import Settings
 from ..core.config.credentials import credential_faults, given, why_real
 from ..core.config.faults import Faults
-from ..core.config.settings import Group
+from ..core.config.groups import Group
 from ..core.observability.notices import Notice
 
 if TYPE_CHECKING:

@@ -7,11 +7,9 @@ a file in SECRETS_DIR (`/run/secrets`) whose name is the variable's. A group is 
 
 import os
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
@@ -22,7 +20,6 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -31,229 +28,20 @@ from sqlalchemy.engine import URL
 
 from . import checks, credentials
 from .faults import Faults, hidden, pack, unpack
+from .groups import (
+    AlertSettings,
+    DatabaseSettings,
+    HealthSettings,
+    HttpSettings,
+    LogSettings,
+    MonitorSettings,
+    OkxSettings,
+    RedisSettings,
+)
 from .misspellings import misspellings
 from .names import setting_names
 from .sources import FOREIGN, ORIGINS, OriginsSource, SecretFilesSource
-from .urls import Host, database_url, redis_options, stated_in_redis_url, with_parts
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Share = Annotated[float, Field(gt=0, le=1)]
-
-
-class Group(BaseModel):
-    """A group of settings that share the first word of their environment names."""
-
-    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
-
-
-class DatabaseSettings(Group):
-    host: Host = Field("localhost", description="Host name of PostgreSQL, or its socket directory")
-    port: Port = Field(5432, description="Port of PostgreSQL")
-    user: str = Field("postgres", min_length=1, description="Role to connect as")
-    password: SecretStr | None = Field(None, description="Password of the role")
-    name: str = Field("trading", min_length=1, description="Database name")
-    pool_size: int = Field(
-        5, ge=1, le=500, description="Connections a process keeps open; too few make requests wait"
-    )
-    max_overflow: int = Field(
-        10, ge=0, le=500, description="Further connections of a process, closed after use"
-    )
-    connection_budget: int | None = Field(
-        None,
-        ge=1,
-        description="Connections the service may open; a start that could open more is refused",
-    )
-    pool_timeout: Seconds = Field(
-        10, description="Seconds to wait for a free connection; then the request answers 503"
-    )
-    pool_recycle: int = Field(
-        1800, ge=-1, description="Seconds after which a connection is renewed; -1 is never"
-    )
-    warm_up: int | None = Field(
-        None,
-        ge=0,
-        description="Connections opened before the service is ready, DB_POOL_SIZE unless set; fewer"
-        " make the first requests wait for theirs",
-    )
-    pool_warn_at: Share = Field(
-        0.8,
-        description="Share of the connections in use at which the pool counts as saturated: an "
-        "alert, and health is degraded",
-    )
-    pool_clear_at: Share = Field(
-        0.7, description="Share at which it no longer does; less than DB_POOL_WARN_AT"
-    )
-    leak_threshold: float = Field(
-        60,
-        ge=0,
-        le=86_400,
-        description="Seconds after which a connection that is not given back is reported as a leak;"
-        " 0 is never. Too few report slow but sound work",
-    )
-    connect_timeout: Seconds = Field(
-        5, description="Seconds to wait for a new connection; at most DB_POOL_TIMEOUT"
-    )
-    statement_timeout: Seconds = Field(
-        30, description="Seconds one SQL statement may take; then PostgreSQL ends it"
-    )
-    lock_timeout: Seconds = Field(
-        10,
-        description="Seconds a statement may wait for a lock. Longer waits fail with 55P03; more "
-        "than DB_STATEMENT_TIMEOUT has no effect",
-    )
-    idle_in_transaction_session_timeout: Seconds = Field(
-        60,
-        description="Seconds a transaction may stay idle. PostgreSQL then ends its connection; too "
-        "few end transactions at work, too many let a stuck one hold its locks",
-    )
-    behind_pgbouncer: bool = Field(
-        False,
-        description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
-        "each transaction sets its timeouts. Without it, statements fail at random there",
-    )
-    tag_queries: bool = Field(
-        False, description="Add the request id to each statement as a comment; costs plan caching"
-    )
-
-
-class RedisSettings(Group):
-    url: SecretStr | None = Field(
-        None, description="redis://, rediss:// or unix:// URL, instead of the parts below"
-    )
-    host: Host = Field("localhost", description="Host name of Redis")
-    port: Port = Field(6379, description="Port of Redis")
-    db: int = Field(0, ge=0, description="Number of the logical database")
-    password: SecretStr | None = Field(None, description="Password of Redis")
-    max_connections: int = Field(50, ge=1, le=10_000, description="Connections of a process")
-    timeout: Seconds = Field(1, description="Seconds to wait for Redis, or for a free connection")
-    pool_warn_at: Share = Field(0.8, description="As DB_POOL_WARN_AT, for the connections to Redis")
-    pool_clear_at: Share = Field(
-        0.7, description="Share at which that is over; less than REDIS_POOL_WARN_AT"
-    )
-    leak_threshold: float = Field(
-        30,
-        ge=0,
-        le=86_400,
-        description="As DB_LEAK_THRESHOLD, in seconds; does not apply to subscriptions",
-    )
-    slow_ping: Seconds = Field(
-        0.1, description="Seconds an answer to PING may take; slower ones, in a row, are an alert"
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _url_is_one(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            redis_options(value.get_secret_value())
-        return value
-
-
-class HttpSettings(Group):
-    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one")
-    port: Port = Field(8000, description="Port to listen on")
-    workers: int = Field(
-        1, ge=1, le=64, description="Processes that serve; each has pools of its own"
-    )
-    max_body_size: int = Field(
-        1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"
-    )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="Web pages that may call the API, such as https://a.example,https://b.example",
-    )
-    drain: float | None = Field(
-        None,
-        ge=0,
-        le=600,
-        description="Seconds to go on answering after SIGTERM while /health/ready says 503: 5 if "
-        "not set, 0 in development. Too few, and a load balancer still sends requests when nobody "
-        "listens any more",
-    )
-    shutdown_timeout: Seconds = Field(
-        10,
-        description="Seconds that requests in flight get to end, after the drain; then they are "
-        "cancelled",
-    )
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return [part.strip() for part in value.split(",") if part.strip()]
-
-
-class LogSettings(Group):
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="Least severe level that is logged"
-    )
-    format: Literal["auto", "console", "json"] = Field(
-        "auto", description="console, json, or auto: console in development, json elsewhere"
-    )
-
-
-class HealthSettings(Group):
-    timeout: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.8,
-        description="Seconds in which a probe is answered. PostgreSQL and Redis get 70 % of it, "
-        "the rest is for answering all the probes that wait",
-    )
-    interval: Seconds = Field(
-        5, description="Seconds from one health check of the background to the next"
-    )
-    max_age: Annotated[float, Field(ge=0, le=5)] = Field(
-        0.2,
-        description="Seconds for which probes share the outcome of a check; more tells a failure "
-        "later, 0 lets each probe ask",
-    )
-    stall_timeout: Seconds = Field(
-        5,
-        description="Seconds the event loop may be blocked; then the log says by which code, since "
-        "no request is served meanwhile",
-    )
-
-    @property
-    def server_timeout(self) -> float:
-        """Seconds that PostgreSQL and Redis get to answer."""
-        return round(self.timeout * 0.7, 3)
-
-
-class MonitorSettings(Group):
-    interval: Seconds = Field(
-        5, description="Seconds from one look at the pools of connections to the next"
-    )
-
-
-class AlertSettings(Group):
-    cooldown: float = Field(
-        300,
-        ge=0,
-        le=86_400,
-        description="Seconds in which an alert that comes and goes is sent once; the next message "
-        "says how often it came. 0 sends each",
-    )
-    repeat: float = Field(
-        3600,
-        ge=0,
-        le=604_800,
-        description="Seconds after which an alert that lasts is sent again; 0 is never",
-    )
-    timeout: Seconds = Field(5, description="Seconds a channel may take to accept a message")
-    give_up_after: Seconds = Field(
-        900, description="Seconds to go on trying where a channel does not answer; the log has all"
-    )
-    close_timeout: Annotated[float, Field(gt=0, le=60)] = Field(
-        5,
-        description="Seconds a stopping process takes to send what is waiting; they count towards "
-        "the time that its supervisor leaves it",
-    )
-
-
-class OkxSettings(Group):
-    api_key: SecretStr | None = Field(None, description="OKX API key; give it no right to withdraw")
-    secret_key: SecretStr | None = Field(None, description="OKX secret key")
-    passphrase: SecretStr | None = Field(None, description="OKX passphrase")
+from .urls import database_url, redis_options, stated_in_redis_url, with_parts
 
 
 class Settings(BaseSettings):

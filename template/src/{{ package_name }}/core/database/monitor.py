@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..config.settings import DatabaseSettings, RedisSettings
+from ..config.groups import DatabaseSettings, RedisSettings
 from ..observability.alerts import Alert, Alerts
 from . import pool_metrics
 from .leases import Leak

@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase
 from starlette.requests import HTTPConnection
 
 from ..config import Settings
-from ..config.settings import DatabaseSettings
+from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor

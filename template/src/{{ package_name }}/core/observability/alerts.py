@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 import structlog
 
 from ..config import Settings
-from ..config.settings import AlertSettings
+from ..config.groups import AlertSettings
 from ..errors.middleware import get_request_id
 from .delivery import Channel, DeliveryError, Outbox
 from .notices import NoticeWriter, shown_time
