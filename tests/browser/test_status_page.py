@@ -93,6 +93,7 @@ def service() -> Iterator[Service]:
                 time.sleep(0.1)
             yield service
         finally:
+            client.close()
             process.terminate()
             process.wait()
             LEAKY.unlink()
