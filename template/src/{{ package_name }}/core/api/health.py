@@ -7,9 +7,8 @@ them; which is asked last, so that it need not ask a database that has just not 
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
@@ -17,8 +16,7 @@ from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMon
 from ..health.checks import HealthChecks, Outcome, Status, worst
 from ..health.servers import Migrations
 from .access import sees_details
-
-_log = structlog.get_logger(__name__)
+from .monitors import safely
 
 # Kubernetes reads 10 KiB of an answer.
 _MOST = 8
@@ -67,7 +65,6 @@ async def _health_checks(request: Request) -> HealthChecks:
 
 Checks = Annotated[HealthChecks, Depends(_health_checks)]
 Endpoint = Callable[..., Any]
-T = TypeVar("T")
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -217,7 +214,7 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
         return Status.UNHEALTHY
     is_behind = request.app.state.health.migrations.status == "behind"
     monitor = _monitor(request, component)
-    is_saturated = _safely("is_saturated", lambda: monitor.is_saturated, False)
+    is_saturated = safely("is_saturated", lambda: monitor.is_saturated, False)
     if is_saturated or (component == "database" and is_behind):
         return Status.DEGRADED
     return Status.HEALTHY
@@ -229,29 +226,20 @@ async def _component(request: Request, component: str, outcome: Outcome) -> Resp
         monitor = _monitor(request, component)
         no_leaks: list[Leak] = []
         no_texts: list[str] = []
-        leaks = _safely("leaks", monitor.leaks, no_leaks)
+        leaks = safely("leaks", monitor.leaks, no_leaks)
         leaks = sorted(leaks, key=lambda leak: leak.age, reverse=True)
-        recommendations = _safely("recommendations", monitor.recommendations, no_texts)
+        recommendations = safely("recommendations", monitor.recommendations, no_texts)
         body = ComponentDetails(
             status=body.status,
             reason=outcome.reason,
             latency=outcome.latency,
             checked_at=outcome.at,
-            pool=_safely("figures", monitor.figures, None),
+            pool=safely("figures", monitor.figures, None),
             leaks=[_shortened(leak) for leak in leaks[:_MOST]],
             leak_count=len(leaks),
             recommendations=[text[:_LONGEST] for text in recommendations[:_MOST]],
         )
     return _answer(body, body.status is not Status.UNHEALTHY)
-
-
-def _safely(what: str, get: Callable[[], T], otherwise: T) -> T:
-    """What a monitor says; a fault in it must not look like one of the service."""
-    try:
-        return get()
-    except Exception as error:
-        _log.error("pool monitor broken", asked_for=what, exc_info=error)
-        return otherwise
 
 
 def _shortened(leak: Leak) -> Leak:

@@ -9,25 +9,21 @@ import os
 import platform
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
 
-import structlog
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.responses import HTMLResponse, Response
 
-from ..database.pool_monitor import Leak, PoolFigures
+from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
+from ..health.checks import Sample
 from ..observability.request_figures import RouteFigures, request_figures
 from .access import require_details
-
-_log = structlog.get_logger(__name__)
+from .monitors import safely
 
 _MOST_LEAKS = 50
-_MOST_SAMPLES = 240
 
 
 class Process(BaseModel):
@@ -38,25 +34,6 @@ class Process(BaseModel):
     pid: int
     workers: int
     started_at: datetime
-
-
-class Outcome(BaseModel):
-    """What came of asking a server; `latency` in seconds."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    status: str
-    latency: float
-    reason: str = ""
-
-
-class Sample(BaseModel):
-    """The outcomes of one look at every server, by component."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    at: datetime
-    components: dict[str, Outcome]
 
 
 class Pool(BaseModel):
@@ -129,19 +106,20 @@ async def status_data(request: Request, response: Response) -> StatusData:
             python_version=platform.python_version(),
             pid=os.getpid(),
             workers=app.state.settings.http.workers,
-            started_at=_STARTED_AT,
+            started_at=datetime.fromtimestamp(app.state.lifecycle.started_at, UTC),
         ),
-        history=_last_samples(getattr(app.state.health, "history", ())),
-        pools={name: _or_none(name, _pool, monitor) for name, monitor in monitors.items()},
-        redis_latency=_or_none("redis", _latency, app.state.redis_monitor),
+        history=list(app.state.health.history),
+        pools={name: _pool(name, monitor) for name, monitor in monitors.items()},
+        redis_latency=app.state.redis_monitor.latency,
         requests=request_figures(),
     )
 
 
-_STARTED_AT = datetime.now(UTC)
+def _pool(name: str, monitor: PoolMonitor | RedisPoolMonitor) -> Pool | None:
+    return safely(name, lambda: _figures(monitor), None)
 
 
-def _pool(monitor: Any) -> Pool:
+def _figures(monitor: PoolMonitor | RedisPoolMonitor) -> Pool:
     leaks = monitor.leaks()
     return Pool(
         figures=monitor.figures(),
@@ -150,21 +128,3 @@ def _pool(monitor: Any) -> Pool:
         leak_count=len(leaks),
         recommendations=monitor.recommendations(),
     )
-
-
-def _latency(monitor: Any) -> Any:
-    return monitor.latency
-
-
-def _or_none(pool: str, look: Callable[[Any], Any], monitor: Any) -> Any:
-    """A fault of one monitor does not hide what the others see."""
-    try:
-        return look(monitor)
-    except Exception:
-        _log.exception("figures of a pool can't be had", pool=pool)
-        return None
-
-
-def _last_samples(history: Iterable[Any]) -> list[Sample]:
-    kept = list(history)[-_MOST_SAMPLES:]
-    return [Sample.model_validate(sample) for sample in kept]
