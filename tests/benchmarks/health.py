@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 import psutil
 from trading_service.core.database.migrations import migrate
-from trading_service.core.devservers import Postgres, RedisServer
+from trading_service.core.process.dev_servers import Postgres, RedisServer
 from trading_service.settings import Settings
 
 PROBES, ROUNDS = 100, 10

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
-from trading_service.core.api.app import ServiceAPI
+from trading_service.core.api.application import ServiceAPI
 from trading_service.core.config import Settings
 from trading_service.core.observability.logging import configure_logging
 

@@ -25,7 +25,7 @@ from trading_service.core.database.transactions import (
     run_in_transaction,
     transactional,
 )
-from trading_service.core.devservers import missing_servers
+from trading_service.core.process.dev_servers import missing_servers
 from trading_service.core.observability.logging import configure_logging
 from trading_service.settings import Settings
 

@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trading_service
 from chromium import Browser, browser
-from trading_service.core.devservers import Postgres, RedisServer
+from trading_service.core.process.dev_servers import Postgres, RedisServer
 
 HERE = Path(__file__).parent
 PICTURE = os.environ.get("STATUS_PNG")

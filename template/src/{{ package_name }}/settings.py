@@ -1,12 +1,16 @@
-"""This service's settings: those every service has, those of its channels, and its own."""
+"""This service's settings: those every service has, those of its parts, and its own."""
 
 from pydantic import Field
 
 from . import project
+from .core.config import get_settings as get_core_settings
 from .core.config import settings_of_service
 from .core.config.groups import HttpSettings as CoreHttpSettings
 from .core.config.groups import Port
 from .notifications import NotificationSettings
+
+# yours below
+# isort: split
 
 
 class HttpSettings(CoreHttpSettings):
@@ -19,3 +23,10 @@ class Settings(NotificationSettings):
 
     http: HttpSettings = HttpSettings()
     # yours below
+
+
+def get_settings() -> Settings:
+    """Return the settings of this process, read at the first call. Raises ValidationError."""
+    settings = get_core_settings()
+    assert isinstance(settings, Settings)
+    return settings

@@ -1,18 +1,77 @@
 """`/v1/orders`"""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..core.api import ServiceRouter
 from ..core.database.session import SessionDep
 from ..core.database.transactions import transactional
-from ..trading.orders import OrderStatus, cancel_order, get_order, list_orders, place_order
-from .schemas import NewOrder, OrderOut, Page, Symbol
+from ..market.money import Amount, PositiveAmount
+from ..market.words import OrderType, Side, TimeInForce
+from ..trading.orders.canceling import cancel_order
+from ..trading.orders.model import OrderStatus
+from ..trading.orders.placing import OrderRequest, place_order
+from ..trading.orders.queries import get_order, list_orders
+from .page import FromRow, Page
 from .security import ReadAccount, TradeAccount
 
 router = ServiceRouter(prefix="/orders", tags=["orders"])
+
+ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
+
+
+class NewOrder(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "client_order_id": "a1",
+                    "symbol": "BTC-USDT",
+                    "side": "buy",
+                    "type": "limit",
+                    "time_in_force": "gtc",
+                    "qty": "0.01",
+                    "limit_price": "50000",
+                }
+            ]
+        },
+    )
+
+    client_order_id: ClientOrderId = Field(
+        description="Your own name for the order. Sent again with the same order it does no harm."
+    )
+    symbol: Symbol
+    side: Side
+    type: OrderType = OrderType.LIMIT
+    time_in_force: TimeInForce = TimeInForce.GTC
+    qty: PositiveAmount = Field(description="Base units, a multiple of the size increment")
+    limit_price: PositiveAmount = Field(description="Quote units per base unit")
+
+    def to_request(self) -> OrderRequest:
+        return OrderRequest(**dict(self))
+
+
+class OrderOut(FromRow):
+    id: UUID
+    account_id: UUID
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    qty: Amount
+    limit_price: Amount
+    status: OrderStatus
+    filled_qty: Amount
+    leaves_qty: Amount
+    created_at: datetime
+    canceled_at: datetime | None
 
 
 @router.post(

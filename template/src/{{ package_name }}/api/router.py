@@ -2,12 +2,15 @@
 
 from fastapi import APIRouter
 
-from . import accounts, instruments, orders
+from .accounts import router as accounts
+from .instruments import router as instruments
+from .orders import router as orders
 
 # yours below
+# isort: split
 
 router = APIRouter(prefix="/v1")
-router.include_router(accounts.router)
-router.include_router(instruments.router)
-router.include_router(orders.router)
+router.include_router(orders)
+router.include_router(accounts)
+router.include_router(instruments)
 # yours below

@@ -7,7 +7,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 
 from ..core.database.session import Database
 from ..core.errors import ErrorCode, TradingException
-from ..trading.accounts import Account, Scope, find_api_key
+from ..trading.accounts import Account
+from ..trading.api_keys import Scope, find_api_key
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`")
 
@@ -18,7 +19,7 @@ async def get_caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Account:
     """The account of the request's API key. 401 without a known key, 403 without the scope."""
-    database: Database = request.app.state.database
+    database: Database = request.app.resources.database
     # A session of its own: the handler's begins with the handler's first statement.
     async with database.sessions() as session:
         key = await find_api_key(session, credentials.credentials) if credentials else None
@@ -40,7 +41,7 @@ async def get_caller(
 
 async def is_admin(request: Request, key: str) -> bool:
     """Whether the API key may see details of the service's health."""
-    database: Database = request.app.state.database
+    database: Database = request.app.resources.database
     async with database.sessions() as session:
         found = await find_api_key(session, key)
     return found is not None and Scope.ADMIN in found.scopes

@@ -6,8 +6,8 @@ import re
 import httpx
 from pydantic import SecretStr
 
-from ..core.observability.delivery import DeliveryError
-from ..core.observability.outgoing import create_http_client
+from ..core.alerts.channels import DeliveryError
+from ..core.observability.http_client import create_http_client
 
 _A_DAY = 86_400
 

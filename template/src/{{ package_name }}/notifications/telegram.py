@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, SecretStr, field_validator
 
+from ..core.alerts.notices import Notice
 from ..core.config import Settings
 from ..core.config.credentials import credential_faults, given, why_real
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
-from ..core.observability.notices import Notice
 
 if TYPE_CHECKING:
     from .http import Http

@@ -1,1 +1,1 @@
-"""The domain: accounts, instruments, balances and orders. Knows nothing of HTTP."""
+"""The domain: accounts, API keys, balances and orders. Knows nothing of HTTP."""

@@ -1,105 +1,41 @@
-"""Accounts, and the API keys that act for them."""
+"""Accounts: whose money it is."""
 
-import hashlib
-import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, String, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import DateTime, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column
 
-from ..core.database.session import Base
+from ..core.database.tables import Base, new_id, one_of, words
 from ..core.errors import TradingException
-from .errors import TradingError
+from .codes import TradingErrorCode
 
 
 class AccountMode(StrEnum):
-    """`paper` trades against a simulated venue."""
+    """Where an account trades. `paper`: against a simulated venue."""
 
     PAPER = "paper"
 
 
 class Account(Base):
+    """A table of accounts. A key, an order and a balance belong to one each."""
+
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint("mode IN ('paper')", name="mode"),)
+    __table_args__ = (one_of("mode", AccountMode),)
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(64), unique=True)
-    mode: Mapped[str] = mapped_column(String(8), default=AccountMode.PAPER)
+    mode: Mapped[AccountMode] = mapped_column(words(AccountMode, 8), default=AccountMode.PAPER)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-
-
-class Scope(StrEnum):
-    """What an API key may do. No scope includes another."""
-
-    READ = "read"
-    TRADE = "trade"
-    ADMIN = "admin"
-
-
-class ApiKey(Base):
-    """A key of one account. Only its hash is stored: the key itself can't be read back."""
-
-    __tablename__ = "api_keys"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
-    key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(8)))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-
-    account: Mapped[Account] = relationship()
-
-
-def _hash(key: str) -> bytes:
-    # A key has 256 random bits, so that a plain hash can't be searched through.
-    return hashlib.sha256(key.encode()).digest()
-
-
-async def create_api_key(session: AsyncSession, account: Account, scopes: set[Scope]) -> str:
-    """Store a new key for `account` and return it: this is the only time it can be seen."""
-    key = f"sk_{secrets.token_urlsafe(32)}"
-    session.add(ApiKey(account=account, key_hash=_hash(key), scopes=sorted(scopes)))
-    await session.flush()
-    return key
-
-
-async def find_api_key(session: AsyncSession, key: str) -> ApiKey | None:
-    """The key with its account, or None where it is unknown or revoked."""
-    query = (
-        select(ApiKey)
-        .where(ApiKey.key_hash == _hash(key), ApiKey.revoked_at.is_(None))
-        .options(joinedload(ApiKey.account))
-    )
-    return await session.scalar(query)
-
-
-async def list_api_keys(session: AsyncSession) -> list[ApiKey]:
-    """Every key with its account, oldest first, those that were revoked included."""
-    query = select(ApiKey).order_by(ApiKey.created_at).options(joinedload(ApiKey.account))
-    return list(await session.scalars(query))
-
-
-async def revoke_api_key(session: AsyncSession, key_id: UUID) -> None:
-    """Make the key unknown from now on. Raises TradingException API_KEY_NOT_FOUND."""
-    key = await session.get(ApiKey, key_id)
-    if key is None:
-        raise TradingException(
-            TradingError.API_KEY_NOT_FOUND, f"There is no API key {key_id}", {"id": str(key_id)}
-        )
-    key.revoked_at = key.revoked_at or datetime.now(UTC)
-    await session.flush()
 
 
 async def get_account(session: AsyncSession, name: str) -> Account:
-    """The account of that name. Raises TradingException ACCOUNT_NOT_FOUND."""
+    """Return the account of that name. Raises TradingException ACCOUNT_NOT_FOUND."""
     account = await session.scalar(select(Account).where(Account.name == name))
     if account is None:
         raise TradingException(
-            TradingError.ACCOUNT_NOT_FOUND, f"There is no account {name!r}", {"account": name}
+            TradingErrorCode.ACCOUNT_NOT_FOUND, f"There is no account {name!r}", {"account": name}
         )
     return account

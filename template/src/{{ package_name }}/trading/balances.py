@@ -1,4 +1,4 @@
-"""How much of each currency an account has, and how much of it open orders hold."""
+"""Balances: how much of each currency an account has, and how much open orders hold."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -7,14 +7,14 @@ from sqlalchemy import ForeignKey, String, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..core.database.session import Base
+from ..core.database.tables import Base
 from ..core.errors import TradingException
-from .errors import TradingError
-from .money import AMOUNT, bounded, plain
+from ..market.money import AMOUNT, bounded, plain
+from .codes import TradingErrorCode
 
 
 class Balance(Base):
-    """`available` can be spent, `held` is reserved by open orders; `total` is their sum."""
+    """A table of balances. `available` can be spent, `held` is reserved by open orders."""
 
     __tablename__ = "balances"
     __table_args__ = (bounded("available"), bounded("held"))
@@ -26,6 +26,7 @@ class Balance(Base):
 
     @property
     def total(self) -> Decimal:
+        """The sum of what is available and what is held."""
         return self.available + self.held
 
 
@@ -57,7 +58,7 @@ async def hold(session: AsyncSession, account_id: UUID, currency: str, amount: D
             "available": plain(available or Decimal(0)),
         }
         raise TradingException(
-            TradingError.INSUFFICIENT_BALANCE,
+            TradingErrorCode.INSUFFICIENT_BALANCE,
             "The order needs {required} {currency}, {available} is available".format(**figures),
             figures,
         )
@@ -71,3 +72,9 @@ async def release(session: AsyncSession, account_id: UUID, currency: str, amount
         .values(available=Balance.available + amount, held=Balance.held - amount)
         .execution_options(synchronize_session=False)
     )
+
+
+async def list_balances(session: AsyncSession, account_id: UUID) -> list[Balance]:
+    """Return the account's balances, by currency."""
+    query = select(Balance).where(Balance.account_id == account_id).order_by(Balance.currency)
+    return list(await session.scalars(query))

@@ -5,10 +5,13 @@ from decimal import Decimal
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..core.config import Settings
+from ..core.database.session import Database
 from ..core.database.transactions import transactional
+from ..market.instruments import Instrument
 from .accounts import Account, get_account
+from .api_keys import Scope, create_api_key, find_api_key
 from .balances import Balance
-from .instruments import Instrument
 
 ACCOUNT = "demo"
 BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
@@ -33,7 +36,7 @@ INSTRUMENTS = [
 
 
 async def seed_demo(session: AsyncSession) -> Account:
-    """Create what is missing. What is there is left as it is, so that balances survive."""
+    """Create what is missing, and return the account. What is there is left as it is."""
     async with transactional(session):
         await session.execute(insert(Instrument).values(INSTRUMENTS).on_conflict_do_nothing())
         await session.execute(
@@ -46,3 +49,16 @@ async def seed_demo(session: AsyncSession) -> Account:
         ]
         await session.execute(insert(Balance).values(balances).on_conflict_do_nothing())
         return account
+
+
+async def demo_key(settings: Settings, known: str) -> str:
+    """Seed the demo account and return a key for it, with all scopes: `known` if that is one."""
+    database = Database(settings)
+    try:
+        async with database.sessions() as session, transactional(session):
+            account = await seed_demo(session)
+            if await find_api_key(session, known):
+                return known
+            return await create_api_key(session, account, set(Scope))
+    finally:
+        await database.close()

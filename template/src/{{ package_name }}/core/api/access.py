@@ -56,7 +56,7 @@ class Access:
     async def _look_up(self, request: Request, key: str) -> bool | None:
         """None where the database does not say."""
         assert self._is_admin is not None
-        if request.app.state.health.is_down("database"):  # as it was just found to be
+        if request.app.resources.health.is_down("database"):  # as it was just found to be
             return None
         task = asyncio.ensure_future(self._is_admin(request, key))
         try:
@@ -85,7 +85,7 @@ def _key_of(request: Request) -> str:
 
 async def sees_details(request: Request) -> bool:
     """FastAPI dependency: whether the caller may see details."""
-    access: Access = request.app.state.access
+    access: Access = request.app.access
     return await access.sees_details(request)
 
 

@@ -4,7 +4,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..errors import ErrorCode
-from ..errors.handlers import problem_response
+from .problems import problem_response
 
 
 class BodyLimitMiddleware:

@@ -14,13 +14,12 @@ from pydantic import BaseModel, Field
 
 from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
 from ..health.checks import HealthChecks, Outcome, Status, worst
-from ..health.servers import Migrations
+from ..health.postgres import Migrations
 from .access import sees_details
-from .monitors import safely
+from .resources import Resources
 
 # Kubernetes reads 10 KiB of an answer.
 _MOST = 8
-_LONGEST = 300
 
 
 class Health(BaseModel):
@@ -59,8 +58,8 @@ class Liveness(BaseModel):
 
 
 async def _health_checks(request: Request) -> HealthChecks:
-    checks: HealthChecks = request.app.state.health
-    return checks
+    resources: Resources = request.app.resources
+    return resources.health
 
 
 Checks = Annotated[HealthChecks, Depends(_health_checks)]
@@ -125,12 +124,12 @@ async def health(request: Request, checks: Checks) -> Response:
     components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
     body = Health(status=worst(list(components.values())), components=components)
     if await sees_details(request):
-        state = request.app.state
+        resources: Resources = request.app.resources
         body = HealthDetails(
             **dict(body),
             version=request.app.version,
-            environment=state.settings.environment,
-            uptime=round(time.time() - state.lifecycle.started_at, 1),
+            environment=resources.settings.environment,
+            uptime=round(time.time() - resources.lifecycle.started_at, 1),
             not_ready=_why_not_ready(request, outcomes),
             migrations=checks.migrations,
         )
@@ -181,41 +180,38 @@ async def ready(request: Request, checks: Checks) -> Response:
 )
 async def live(request: Request) -> Response:
     """Asks no other server: restarting this process would not mend them."""
-    is_alive = request.app.state.heartbeat.is_alive
+    resources: Resources = request.app.resources
+    is_alive = resources.heartbeat.is_alive
     return _answer(Liveness(status="alive" if is_alive else "stuck"), is_alive)
 
 
 def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
-    state = request.app.state
+    resources: Resources = request.app.resources
     reasons = [
         f"{component}: {outcome.reason}"
         for component, outcome in outcomes.items()
         if outcome.status is Status.UNHEALTHY
     ]
-    if not state.lifecycle.is_warm:
+    if not resources.lifecycle.is_warm:
         reasons.append("starting: the pool has not opened its connections yet")
-    if state.lifecycle.is_draining:
+    if resources.lifecycle.is_draining:
         reasons.append("stopping")
-    if state.health.migrations.status == "behind":
+    if resources.health.migrations.status == "behind":
         reasons.append("migrations: the tables are older than this code; run `migrate`")
     return reasons
 
 
 def _monitor(request: Request, component: str) -> PoolMonitor | RedisPoolMonitor:
-    state = request.app.state
-    monitor: PoolMonitor | RedisPoolMonitor = (
-        state.database.monitor if component == "database" else state.redis_monitor
-    )
-    return monitor
+    resources: Resources = request.app.resources
+    return resources.database.monitor if component == "database" else resources.redis_monitor
 
 
 def _status(request: Request, component: str, outcome: Outcome) -> Status:
     if outcome.status is Status.UNHEALTHY:
         return Status.UNHEALTHY
-    is_behind = request.app.state.health.migrations.status == "behind"
-    monitor = _monitor(request, component)
-    is_saturated = safely("is_saturated", lambda: monitor.is_saturated, False)
-    if is_saturated or (component == "database" and is_behind):
+    resources: Resources = request.app.resources
+    is_behind = component == "database" and resources.health.migrations.status == "behind"
+    if is_behind or _monitor(request, component).is_saturated:
         return Status.DEGRADED
     return Status.HEALTHY
 
@@ -223,25 +219,15 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
 async def _component(request: Request, component: str, outcome: Outcome) -> Response:
     body = ComponentHealth(status=_status(request, component, outcome))
     if await sees_details(request):
-        monitor = _monitor(request, component)
-        no_leaks: list[Leak] = []
-        no_texts: list[str] = []
-        leaks = safely("leaks", monitor.leaks, no_leaks)
-        leaks = sorted(leaks, key=lambda leak: leak.age, reverse=True)
-        recommendations = safely("recommendations", monitor.recommendations, no_texts)
+        report = _monitor(request, component).report(_MOST)
         body = ComponentDetails(
             status=body.status,
             reason=outcome.reason,
             latency=outcome.latency,
             checked_at=outcome.at,
-            pool=safely("figures", monitor.figures, None),
-            leaks=[_shortened(leak) for leak in leaks[:_MOST]],
-            leak_count=len(leaks),
-            recommendations=[text[:_LONGEST] for text in recommendations[:_MOST]],
+            pool=report.figures,
+            leaks=report.leaks,
+            leak_count=report.leak_count,
+            recommendations=report.recommendations,
         )
     return _answer(body, body.status is not Status.UNHEALTHY)
-
-
-def _shortened(leak: Leak) -> Leak:
-    texts = {name: value[:_LONGEST] for name, value in leak if isinstance(value, str)}
-    return leak.model_copy(update=texts)

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from ..database.retry import (
+from ..database.transactions.retry import (
     Replay,
     RetryableTransactionError,
     before_next_attempt,

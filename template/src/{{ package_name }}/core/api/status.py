@@ -17,11 +17,11 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, Response
 
-from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
 from ..health.checks import Sample
 from ..observability.request_figures import RouteFigures, request_figures
+from ..pools.monitor import PoolReport
 from .access import require_details
-from .monitors import safely
+from .resources import Resources
 
 _MOST_LEAKS = 50
 
@@ -36,21 +36,12 @@ class Process(BaseModel):
     started_at: datetime
 
 
-class Pool(BaseModel):
-    figures: PoolFigures
-    is_saturated: bool
-    leaks: list[Leak]
-    leak_count: int
-    recommendations: list[str]
-
-
 class StatusData(BaseModel):
     at: datetime
     process: Process
     history: list[Sample]
     """The newest last."""
-    pools: dict[str, Pool | None]
-    """By name; None where the figures can't be had."""
+    pools: dict[str, PoolReport]
     redis_latency: float | None
     """Seconds of the last PING."""
     requests: list[RouteFigures]
@@ -96,35 +87,21 @@ async def status_data(request: Request, response: Response) -> StatusData:
     """Of the process that answers; `/metrics` has the sums of all of them."""
     response.headers["Cache-Control"] = "no-store"
     app = request.app
-    monitors = {"database": app.state.database.monitor, "redis": app.state.redis_monitor}
+    resources: Resources = app.resources
+    monitors = {"database": resources.database.monitor, "redis": resources.redis_monitor}
     return StatusData(
         at=datetime.now(UTC),
         process=Process(
             name=app.title,
             version=app.version,
-            environment=app.state.settings.environment,
+            environment=resources.settings.environment,
             python_version=platform.python_version(),
             pid=os.getpid(),
-            workers=app.state.settings.http.workers,
-            started_at=datetime.fromtimestamp(app.state.lifecycle.started_at, UTC),
+            workers=resources.settings.http.workers,
+            started_at=datetime.fromtimestamp(resources.lifecycle.started_at, UTC),
         ),
-        history=list(app.state.health.history),
-        pools={name: _pool(name, monitor) for name, monitor in monitors.items()},
-        redis_latency=app.state.redis_monitor.latency,
+        history=list(resources.health.history),
+        pools={name: monitor.report(_MOST_LEAKS) for name, monitor in monitors.items()},
+        redis_latency=resources.redis_monitor.latency,
         requests=request_figures(),
-    )
-
-
-def _pool(name: str, monitor: PoolMonitor | RedisPoolMonitor) -> Pool | None:
-    return safely(name, lambda: _figures(monitor), None)
-
-
-def _figures(monitor: PoolMonitor | RedisPoolMonitor) -> Pool:
-    leaks = monitor.leaks()
-    return Pool(
-        figures=monitor.figures(),
-        is_saturated=monitor.is_saturated,
-        leaks=leaks[:_MOST_LEAKS],
-        leak_count=len(leaks),
-        recommendations=monitor.recommendations(),
     )

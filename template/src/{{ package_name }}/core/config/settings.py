@@ -26,7 +26,7 @@ from pydantic_settings import (
 )
 from sqlalchemy.engine import URL
 
-from . import checks, credentials
+from . import constraints, credentials
 from .faults import Faults, hidden, pack, unpack
 from .groups import (
     AlertSettings,
@@ -126,7 +126,7 @@ class Settings(BaseSettings):
         origins, foreign = values.pop(ORIGINS, {}), sorted(values.pop(FOREIGN, ()))
         notes = []
         is_production = values.get("environment") == "production"
-        if is_production and checks.is_on(values.get("debug", False)):
+        if is_production and constraints.is_on(values.get("debug", False)):
             values["debug"] = False
             notes.append("DEBUG is off: it always is in production")
         faults: Faults = misspellings(setting_names(cls), foreign) | cls.missing_credentials(values)
@@ -134,8 +134,8 @@ class Settings(BaseSettings):
             settings = validate(values)
         except ValidationError as error:
             raise pack(unpack(error) | faults) from None
-        faults |= checks.contradictions(settings) | checks.pool_constraints(settings)
-        faults |= checks.alert_constraints(settings) | checks.live_trading(settings)
+        faults |= constraints.contradictions(settings) | constraints.pool_constraints(settings)
+        faults |= constraints.alert_constraints(settings) | constraints.live_trading(settings)
         if faults:
             raise pack(faults)
         settings._origins = origins
@@ -215,7 +215,12 @@ def settings_of_service(cls: _SettingsT) -> _SettingsT:
     return cls
 
 
+def settings_class() -> type[Settings]:
+    """Return the class of this service's settings."""
+    return _registered[-1]
+
+
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read at the first call. Raises ValidationError."""
-    return _registered[-1]()
+    """Return the settings of this process, read at the first call. Raises ValidationError."""
+    return settings_class()()

@@ -1,12 +1,15 @@
-"""Running the migrations."""
+"""Running the migrations, and finding the tables that they are written for."""
 
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from pkgutil import iter_modules
+from typing import Any, NamedTuple
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from ..config import Settings
 
@@ -27,6 +30,29 @@ def migrate(settings: Settings) -> None:
     Several processes may do so at the same time: all but one wait. Not from within an event loop.
     """
     command.upgrade(alembic_config(settings), "head")
+
+
+def import_tables(package: str) -> None:
+    """Import every module of the service but `core` and `__main__`: tables are registered by it."""
+    for module in iter_modules(import_module(package).__path__, f"{package}."):
+        name = module.name.rpartition(".")[2]
+        if name not in ("core", "__main__"):
+            import_module(module.name)
+            if module.ispkg:
+                import_tables(module.name)
+
+
+def refuse_empty_revision(context: Any, _revision: Any, directives: list[Any]) -> None:
+    """Raise CommandError instead of writing a revision that changes nothing.
+
+    For Alembic's `process_revision_directives`, in `alembic revision --autogenerate`.
+    """
+    asked = getattr(context.config.cmd_opts, "cmd", None)  # `alembic check` comes here, too
+    if asked and asked[0] is command.revision and directives[0].upgrade_ops.is_empty():
+        raise CommandError(
+            "the tables are as the migrations make them, so there is nothing to write. Is the"
+            " module of the table below src/, and does its class inherit from Base?"
+        )
 
 
 class Revisions(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Self
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
-from .pool_usage import Usage
+from ..pools.usage import Usage
 
 # SQLAlchemy names a pool's logger after its class. Its own pools are as quiet.
 logging.getLogger(f"{__name__}.MonitoredPool").setLevel(logging.WARNING)
@@ -50,8 +50,8 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         return max(0, self.usage.pending - busy)
 
     def state(self) -> str:
-        active, idle = self.checkedout(), self.checkedin()
-        return f"total={active + idle}, active={active}, idle={idle}, waiting={self.waiters}"
+        in_use, idle = self.checkedout(), self.checkedin()
+        return f"total={in_use + idle}, in_use={in_use}, idle={idle}, waiting={self.waiters}"
 
     def recreate(self) -> Self:
         pool = super().recreate()

@@ -6,14 +6,13 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import Depends
-from sqlalchemy import Connection, MetaData, event
+from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import DeclarativeBase
 from starlette.requests import HTTPConnection
 
 from ..config import Settings
@@ -23,18 +22,8 @@ from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
 
 
-class Base(DeclarativeBase):
-    """Base of every table. Constraints are named by rule, so that a migration can drop them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+class DatabaseUnreachableError(ConnectionError):
+    """No connection to PostgreSQL could be opened; the cause says why."""
 
 
 def timeouts(db: DatabaseSettings) -> dict[str, str]:
@@ -65,29 +54,49 @@ def _set_timeouts_in_each_transaction(engine: AsyncEngine, values: dict[str, str
         connection.exec_driver_sql(f"SELECT {calls}")
 
 
+def create_engine(
+    settings: Settings, connect_args: dict[str, Any] | None = None, **options: Any
+) -> AsyncEngine:
+    """Create an engine for the database of the settings; that of `Database`, or another one."""
+    db = settings.db
+    return create_async_engine(
+        settings.sqlalchemy_url,
+        hide_parameters=True,
+        connect_args={
+            "timeout": db.connect_timeout,
+            **(WITHOUT_SESSION if db.behind_pgbouncer else {}),
+            **(connect_args or {}),
+        },
+        **options,
+    )
+
+
+def raise_unreachable(engine: AsyncEngine) -> None:
+    """Have the engine raise DatabaseUnreachableError where it can't open a connection."""
+    event.listen(engine.sync_engine, "do_connect", _connect)
+
+
 class Database:
     """The engine and its sessions. Opens no connection until one is needed."""
 
     def __init__(self, settings: Settings) -> None:
         db = settings.db
-        self.engine: AsyncEngine = create_async_engine(
-            settings.sqlalchemy_url,
+        self.engine = create_engine(
+            settings,
+            {
+                # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
+                "command_timeout": db.statement_timeout + 5,
+                **({} if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
+            },
             poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,
             pool_timeout=db.pool_timeout,
             pool_recycle=db.pool_recycle,
             pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={
-                "timeout": db.connect_timeout,
-                # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
-                "command_timeout": db.statement_timeout + 5,
-                **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
-            },
         )
         self.monitor = PoolMonitor(self.engine, settings)
-        event.listen(self.engine.sync_engine, "do_connect", _connect)
+        raise_unreachable(self.engine)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
@@ -125,7 +134,7 @@ def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
     try:
         return dialect.connect(*args, **options)
     except OSError as error:  # a time-out and a missing socket, too
-        raise ConnectionError(f"PostgreSQL can't be reached: {error!r}") from error
+        raise DatabaseUnreachableError(f"PostgreSQL can't be reached: {error!r}") from error
 
 
 def _tag_with_request_id(
@@ -141,7 +150,7 @@ async def get_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
     Nothing is committed by itself: write inside `transactional()`. What is left open when the
     handler ends is rolled back.
     """
-    database: Database = connection.app.state.database
+    database: Database = connection.app.resources.database
     async with database.sessions() as session:
         yield session
 

@@ -5,18 +5,20 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Protocol
 
 import asyncpg  # type: ignore[import-untyped]
 import structlog
 from pydantic import BaseModel
 from redis.exceptions import RedisError
 
+from ..alerts.alerts import Alert, Alerts
 from ..config import Settings
 from ..database.migrations import read_revisions
-from ..observability.alerts import Alert, Alerts
 from ..observability.metrics import note_health
 from ..observability.redaction import Redactor, secrets_of
-from .servers import DatabaseServer, Migrations, RedisServer, Server
+from .postgres import DatabaseServer, Migrations
+from .redis import RedisServer
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +52,18 @@ class Sample(BaseModel):
 
     at: datetime
     components: dict[str, Outcome]
+
+
+class Server(Protocol):
+    """What a check asks."""
+
+    async def ask(self) -> None:
+        """Raise an error unless the server answers."""
+
+    def abort(self) -> None:
+        """Throw the connection away, without waiting for anything: the server may be frozen."""
+
+    async def close(self) -> None: ...
 
 
 class Check:

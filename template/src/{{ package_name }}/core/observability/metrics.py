@@ -1,6 +1,5 @@
-"""Prometheus metrics, at `/metrics`: of HTTP requests, of health, and what runs here."""
+"""Prometheus metrics of HTTP requests, of health, and what runs here."""
 
-import asyncio
 import multiprocessing
 import os
 import platform
@@ -9,7 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import structlog
-from fastapi import APIRouter, Request
 from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
@@ -19,7 +17,6 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from starlette.responses import Response
 
 _log = structlog.get_logger(__name__)
 
@@ -57,22 +54,14 @@ CHECK_DURATION = Histogram(
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
-router = APIRouter(include_in_schema=False)
 
+def exposition(accept: str) -> tuple[bytes, str]:
+    """Return every metric, and the media type, in the format that a scraper accepts.
 
-@router.api_route("/metrics", methods=["GET", "HEAD"])
-@router.api_route("/metrics/", methods=["GET", "HEAD"])
-async def metrics(request: Request) -> Response:
-    """In the format that the scraper asks for: OpenMetrics, or Prometheus' own."""
-    for refresh in getattr(request.app.state, "before_scrape", ()):
-        try:
-            refresh()
-        except Exception:
-            _log.exception("a metric could not be refreshed")
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    # In a thread: with many series, or many workers, it takes milliseconds.
-    body = await asyncio.to_thread(lambda: encode(_registry()))
-    return Response(body, headers={"Content-Type": media_type, "Cache-Control": "no-store"})
+    With several worker processes it is the sum of all of them. It takes milliseconds then.
+    """
+    encode, media_type = choose_encoder(accept)
+    return encode(_registry()), media_type
 
 
 def _registry() -> CollectorRegistry:

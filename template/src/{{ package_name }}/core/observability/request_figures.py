@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from .metrics import DURATION
-from .requests import is_polled
+from .request_log import is_polled
 
 
 class RouteFigures(BaseModel):

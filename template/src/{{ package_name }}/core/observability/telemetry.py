@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from fastapi.telemetry import TelemetryConfig
 
-from .requests import is_polled
+from .request_log import is_polled
 
 _log = structlog.get_logger(__name__)
 

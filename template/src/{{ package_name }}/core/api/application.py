@@ -1,0 +1,130 @@
+"""The FastAPI application class of every service."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from ..alerts.channels import Channel
+from ..config import Settings
+from ..errors.middleware import HEADER, RequestIDMiddleware
+from ..observability.logging import configure_logging
+from ..observability.metrics import note_build
+from ..observability.request_log import RequestLogMiddleware
+from ..observability.telemetry import telemetry_config
+from ..process.lifecycle import Lifecycle, LifecycleMiddleware
+from .access import Access, IsAdmin
+from .body_limit import BodyLimitMiddleware
+from .health import router as health_router
+from .metrics import router as metrics_router
+from .problems import PROBLEM_JSON, Problem, install_error_handlers
+from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
+from .routing import ReplayedRoute
+from .status import router as status_router
+
+_log = structlog.get_logger(__name__)
+
+
+class ServiceAPI(FastAPI):
+    """FastAPI with ids, logs, metrics, health and problems around everything it answers.
+
+    `name` is for people, `slug` the name of the distribution, `channels` makes what alerts are
+    sent to. `public_context` names the values of `error_context` that a client may see in an
+    error. `is_admin` tells whether an API key may see details of the service's health.
+    """
+
+    resources: Resources
+    """What the application holds while it runs; there is none before it is started."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        name: str = "Service",
+        slug: str = "",
+        channels: Callable[[], Sequence[Channel]] = tuple,
+        public_context: Iterable[str] = (),
+        is_admin: IsAdmin | None = None,
+        **options: Any,
+    ) -> None:
+        configure_logging(settings)
+        options.setdefault("telemetry", telemetry_config())
+        options.setdefault("version", version(slug) if slug else "0")
+        super().__init__(
+            title=name,
+            redirect_slashes=False,
+            responses={"default": {"model": Problem, "description": "Any error"}},
+            lifespan=_lifespan,
+            **options,
+        )
+        self.router.route_class = ReplayedRoute
+        self.settings = settings
+        self.public_context = frozenset(public_context)
+        self.lifecycle = Lifecycle(settings)
+        self.access = Access(settings, is_admin)
+        self.parts = ServiceParts(name, slug, self.version, channels)
+        self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
+        install_error_handlers(self)
+        for router in (health_router, status_router, metrics_router):
+            self.include_router(router)
+        for note in settings.notes:
+            _log.warning(note)
+        note_build(self.version, settings.environment)
+
+    def add_resource(self, opener: Opener[Any]) -> None:
+        """Open a resource of the service's own while the application runs; see `resource`."""
+        self.parts.openers.append(opener)
+
+    def add_periodic_work(self, seconds: float, work: PeriodicWork) -> None:
+        """Do `work` again and again while the application runs, `seconds` after it has ended.
+
+        Each process does it; an error of it is logged and does not end the repetition.
+        """
+        self.parts.periodic.append((seconds, work))
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Build the middleware, outermost first: lifecycle, request id, request log, CORS.
+
+        What `add_middleware` adds stands inside Starlette's own error handling, which would then
+        answer a 500 without an id and CORS headers; these have to stand outside of it.
+        """
+        app = super().build_middleware_stack()
+        origins = self.settings.http.cors_origins
+        if origins:
+            app = CORSMiddleware(
+                app,
+                allow_origins=origins,
+                allow_methods=["*"],
+                allow_headers=["Authorization", "Content-Type", HEADER],
+                expose_headers=[HEADER, "Retry-After"],
+            )
+        app = RequestIDMiddleware(RequestLogMiddleware(app))
+        return LifecycleMiddleware(app, self.lifecycle)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return FastAPI's document, with errors as what they are: `Problem`, as problem+json."""
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new:
+            for path in document.get("paths", {}).values():
+                for operation in path.values():
+                    responses = operation["responses"]
+                    responses.pop("422", None)  # FastAPI's own shape, which is never answered
+                    content = responses["default"]["content"]
+                    content[PROBLEM_JSON] = content.pop("application/json")
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
+        return document
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    assert isinstance(app, ServiceAPI)
+    async with open_resources(app.settings, app.lifecycle, app.parts) as resources:
+        app.resources = resources
+        yield

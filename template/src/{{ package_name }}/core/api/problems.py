@@ -1,0 +1,265 @@
+"""One shape for every error: `application/problem+json` of RFC 9457."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from ..database.transactions.commit import CommitOutcomeUnknownError
+from ..database.transactions.retry import (
+    DEADLOCK_DETECTED,
+    LOCK_NOT_AVAILABLE,
+    SERIALIZATION_FAILURE,
+    RetryableTransactionError,
+    sqlstate_of,
+    will_be_replayed,
+)
+from ..errors.context import context_of
+from ..errors.exceptions import ErrorCode, ErrorCodeBase, TradingException
+from ..errors.middleware import get_request_id
+
+PROBLEM_JSON = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+
+class Problem(BaseModel):
+    """The body of every error response."""
+
+    type: str = Field(examples=["urn:problem:not-found"])
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no order 7f000001"])
+    instance: str = Field(description="Path of the request", examples=["/v1/orders/7f000001"])
+    code: str = Field(description="Stable name of the error", examples=["NOT_FOUND"])
+    request_id: str = Field(description="Also in X-Request-ID and in the log")
+    timestamp: datetime = Field(description="When the error was answered, UTC")
+    details: dict[str, Any] = Field(description="Figures and fields that belong to the error")
+
+
+def problem_response(
+    path: str,
+    code: ErrorCodeBase,
+    detail: str,
+    *,
+    status: int | None = None,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """A response in the shape of `Problem`. `status` is the code's own unless given."""
+    status = status or code.status
+    problem = Problem(
+        type=f"urn:problem:{code.lower().replace('_', '-')}",
+        title=code.summary,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=get_request_id(),
+        timestamp=datetime.now(UTC),
+        details=dict(details or {}),
+    )
+    return JSONResponse(
+        problem.model_dump(mode="json", fallback=str),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type=PROBLEM_JSON,
+    )
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Answer every error of `app`, the framework's own included, as a `Problem`."""
+    app.add_exception_handler(TradingException, _trading_exception)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    for error in (OSError, RedisError, PoolTimeoutError, DBAPIError, httpx.HTTPError):
+        app.add_exception_handler(error, _server_error)
+    app.add_exception_handler(RetryableTransactionError, _conflict)
+    app.add_exception_handler(CommitOutcomeUnknownError, _server_error)
+    app.add_exception_handler(ExceptionGroup, _group)
+    app.add_exception_handler(Exception, _server_error)
+
+
+# Starlette types a handler's second argument as Exception, hence the assertions.
+
+
+async def _trading_exception(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, TradingException)
+    _log.info(
+        "refused",
+        code=error.code,
+        detail=error.message,
+        details=error.details,
+        context=context_of(error),
+    )
+    return _answer(
+        request, error, error.code, error.message, details=error.details, headers=error.headers
+    )
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code in _BODILESS:
+        return Response(status_code=error.status_code, headers=error.headers)
+    is_ours = error.status_code >= 500
+    default = ErrorCode.INTERNAL_ERROR if is_ours else ErrorCode.BAD_REQUEST
+    code = _CODE_OF_STATUS.get(error.status_code, default)
+    detail: Any = error.detail or HTTPStatus(error.status_code).phrase
+    log = _log.error if is_ours else _log.info
+    log("refused", code=code, detail=detail, context=context_of(error))
+    return _answer(
+        request,
+        error,
+        code,
+        detail if isinstance(detail, str) else code.summary,
+        status=error.status_code,
+        details=None if isinstance(detail, str) else {"detail": detail},
+        headers=error.headers,
+    )
+
+
+_BODILESS = {204, 205, 304}
+_SPECIAL = {ErrorCode.ORDER_FAILED, ErrorCode.OUTCOME_UNKNOWN}
+_CODE_OF_STATUS = {code.status: code for code in ErrorCode if code not in _SPECIAL}
+
+
+async def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    faults = [
+        {"field": _field(fault), "message": _reason(fault)}
+        for fault in error.errors()[:_MAX_FAULTS]
+    ]
+    _log.info(
+        "refused",
+        code=ErrorCode.VALIDATION_FAILED,
+        details=faults,
+        context=context_of(error),
+    )
+    return _answer(
+        request,
+        error,
+        ErrorCode.VALIDATION_FAILED,
+        "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults),
+        details={"errors": faults},
+    )
+
+
+_MAX_FAULTS = 20
+
+
+def _field(fault: Mapping[str, Any]) -> str:
+    """Where the fault is, in names of ours: those of the client, as the input, may be secrets."""
+    location = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        name = str(location[-1])
+        is_plain = len(name) <= 40 and name.isidentifier() and name.islower()
+        location = (*location[:-1], name if is_plain else "(unknown field)")
+    return ".".join(str(part)[:100] for part in location)
+
+
+def _reason(fault: Mapping[str, Any]) -> str:
+    return str(fault["msg"]).removeprefix("Value error, ")[:500]
+
+
+async def _conflict(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RetryableTransactionError)
+    if will_be_replayed(error):
+        raise error
+    return await _server_error(request, error)
+
+
+async def _group(request: Request, error: Exception) -> Response:
+    """One error that a task group has wrapped is answered as itself; several are a 500."""
+    cause = error
+    while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
+        cause = cause.exceptions[0]
+    if isinstance(cause, ExceptionGroup):
+        return await _server_error(request, error)
+    if cause.__cause__ is None:
+        cause.__cause__ = error  # for what was said around the group to be found
+    handlers = request.app.exception_handlers
+    handler = next(handlers[kind] for kind in type(cause).__mro__ if kind in handlers)
+    answer: Response = await handler(request, cause)
+    return answer
+
+
+async def _server_error(request: Request, error: Exception) -> JSONResponse:
+    """Anything else: what the client may know of it is decided by its kind alone."""
+    code, detail = _classify(error)
+    if code is ErrorCode.CONFLICT or detail is _CONTENDED:
+        _log.warning("conflict", exc_info=error, context=context_of(error))
+    else:
+        event = "unhandled error" if code is ErrorCode.INTERNAL_ERROR else "dependency unavailable"
+        _log.error(event, code=code, exc_info=error, context=context_of(error))
+    headers = {"Retry-After": "1"} if code is ErrorCode.SERVICE_UNAVAILABLE else None
+    return _answer(request, error, code, detail, headers=headers)
+
+
+# Classes of SQLSTATE: connection, credentials, no such database, resources, operator's doing.
+_UNAVAILABLE = ("08", "28", "3D", "53", "57P")
+_QUERY_CANCELED = "57014"
+_CONTENTION = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE)
+_UNREACHABLE = "A server it needs can't be reached; try again"
+_CONTENDED = "Too many requests want to change the same data; try again"
+
+_ANSWERS: list[tuple[type[Exception], ErrorCode, str]] = [
+    (RetryableTransactionError, ErrorCode.SERVICE_UNAVAILABLE, _CONTENDED),
+    # No 503, which would have clients and proxies send it again by themselves.
+    (
+        CommitOutcomeUnknownError,
+        ErrorCode.OUTCOME_UNKNOWN,
+        "It may have been stored or not; look whether it is there",
+    ),
+    (IntegrityError, ErrorCode.CONFLICT, "It contradicts what is stored already"),
+    (PoolTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, "Every connection is in use; try again"),
+    (TimeoutError, ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"),
+    (ConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (RedisConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (RedisTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (httpx.TimeoutException, ErrorCode.DEADLINE_EXCEEDED, "Another service took too long"),
+    (httpx.TransportError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
+    (
+        Exception,
+        ErrorCode.INTERNAL_ERROR,
+        "Something went wrong; the request id finds it in the log",
+    ),
+]
+
+
+def _classify(error: Exception) -> tuple[ErrorCode, str]:
+    meaning = _meaning_of(error) if isinstance(error, DBAPIError) else error
+    return next((code, text) for kind, code, text in _ANSWERS if isinstance(meaning, kind))
+
+
+def _meaning_of(error: DBAPIError) -> Exception:
+    sqlstate = sqlstate_of(error) or ""
+    if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
+        return ConnectionError()
+    if sqlstate == _QUERY_CANCELED:
+        return TimeoutError()
+    if sqlstate in _CONTENTION:
+        return RetryableTransactionError(sqlstate, 1)
+    return error
+
+
+def _answer(
+    request: Request, error: Exception, code: ErrorCodeBase, detail: str, **options: Any
+) -> JSONResponse:
+    public: frozenset[str] = request.app.public_context
+    shown = {name: value for name, value in context_of(error).items() if name in public}
+    if shown:
+        options["details"] = {**(options.get("details") or {}), "context": shown}
+    return problem_response(request.url.path, code, detail, **options)

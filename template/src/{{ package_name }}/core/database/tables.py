@@ -1,0 +1,47 @@
+"""What every table is made of: the base class, ids, and columns that hold one of some words."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Enum, MetaData
+from sqlalchemy.orm import DeclarativeBase
+from uuid_utils.compat import uuid7
+
+
+class Base(DeclarativeBase):
+    """Base class of every table. Constraints are named by rule, so a migration can drop them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def new_id() -> UUID:
+    """Return a new id, a UUID of version 7.
+
+    It begins with the time, so that new rows stand together in an index, and needs no sequence.
+    """
+    return uuid7()
+
+
+def words(enum: type[StrEnum], length: int) -> Enum:
+    """Return the type of a column that holds the values of an enumeration, as VARCHAR(length)."""
+    return Enum(
+        enum,
+        length=length,
+        native_enum=False,
+        create_constraint=False,  # `one_of` makes it, with a name that a migration knows
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
+    """Return the check that a column holds one of the enumeration's values."""
+    values = ", ".join(f"'{member}'" for member in enum)
+    return CheckConstraint(f"{column} IN ({values})", name=column)

@@ -1,0 +1,202 @@
+"""The three ways to ask for a transaction, and `after_commit`."""
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from itertools import count
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
+
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from .blocks import (
+    IsolationLevel,
+    Nested,
+    Options,
+    TransactionUsageError,
+    innermost_block,
+    open_block,
+)
+from .callbacks import Callback
+from .retry import Retry, RetryableTransactionError, before_next_attempt
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class transactional:  # noqa: N801  # read as a verb, like contextlib's
+    """Commit what the block does, or undo all of it.
+
+    How the block of `async with` ends, and what follows:
+
+    - It succeeds: committed. What the session did before in the same transaction is part of it.
+    - It raises: rolled back, and the very same exception goes on to the caller.
+    - COMMIT fails, say by a deferred constraint: rolled back, and the database's error is raised.
+    - The connection is lost during COMMIT: CommitOutcomeUnknownError. With `verify_commit` a new
+      connection asks the server, for one more round trip in each transaction: the block then
+      succeeds, or fails as rolled back.
+    - It is cancelled: rolled back. Cancelled during COMMIT: that is finished first, and the log
+      says how it ended.
+
+    Inside another `transactional()` of the same session it is a savepoint: its failure, if the
+    caller handles it, leaves the outer block's work alone, and nothing is committed before the
+    outer block is. With `nested="join"` it is part of the outer block and has no failure of its
+    own: if the outer block goes on nevertheless, that raises TransactionUsageError in the end and
+    is rolled back. `durable=True` refuses to be inside another.
+
+    `isolation_level` and `read_only` hold for this transaction only. They need to be asked for by
+    the outermost block and before the session's first statement.
+
+    `retry_on_deadlock`, True or a Retry, is for the outermost block. It says that what failed by a
+    conflict (a deadlock, a serialization failure) shall run again:
+
+    - As a decorator it runs the function again, each time with a new session, or, where it was
+      given a session, with that one emptied. The function's first argument is the session.
+    - In a handler of a `ServiceRouter`, or of the app itself, the request is replayed.
+    - In a block elsewhere, which can't be run twice: RetryableTransactionError.
+
+    Raises TransactionUsageError for what is named above, and for a commit(), rollback() or close()
+    of the session inside the block.
+    """
+
+    def __init__(
+        self,
+        session: AsyncSession | async_sessionmaker[AsyncSession],
+        *,
+        isolation_level: IsolationLevel | str | None = None,
+        read_only: bool = False,
+        retry_on_deadlock: bool | Retry = False,
+        nested: Nested = "savepoint",
+        durable: bool = False,
+        verify_commit: bool = False,
+    ) -> None:
+        if nested not in ("savepoint", "join"):
+            raise ValueError(f'nested must be "savepoint" or "join", not {nested!r}')
+        retry = Retry() if retry_on_deadlock is True else retry_on_deadlock or None
+        level = IsolationLevel(isolation_level) if isolation_level is not None else None
+        self._source = session
+        self._options = Options(level, read_only, retry, nested, durable, verify_commit)
+
+    async def __aenter__(self) -> AsyncSession:
+        session = self._source
+        if not isinstance(session, AsyncSession):
+            raise TypeError("`async with transactional(...)` needs a session")
+        await open_block(session, self._options).begin()
+        return session
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        assert isinstance(self._source, AsyncSession)
+        block = innermost_block(self._source)
+        assert block is not None
+        await block.end(error)
+
+    def __call__(
+        self, function: Callable[Concatenate[AsyncSession, P], Awaitable[T]]
+    ) -> Callable[P, Coroutine[Any, Any, T]]:
+        @functools.wraps(function)
+        async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+            return await self._run(lambda tx: function(tx, *args, **kwargs))
+
+        with suppress(TypeError, ValueError):  # some callables have no signature
+            run.__signature__ = _without_first(inspect.signature(function))  # type: ignore[attr-defined]
+        return run
+
+    async def _run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        for attempt in count(1):
+            try:
+                async with self._session() as session, self._on(session) as tx:
+                    return await work(tx)
+            except RetryableTransactionError as error:
+                if self._options.retry is None or error.final:
+                    raise
+                await before_next_attempt(error, attempt)
+        raise AssertionError("unreachable")
+
+    def _session(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """The session of one attempt, without anything of an attempt before."""
+        if not isinstance(self._source, AsyncSession):
+            return self._source()
+        if self._options.retry is None:
+            return nullcontext(self._source)
+        if self._source.in_transaction() and innermost_block(self._source) is None:
+            raise TransactionUsageError(
+                "the session is in a transaction already, which can't be repeated"
+            )
+        return _Emptied(self._source)
+
+    def _on(self, session: AsyncSession) -> "transactional":
+        other = object.__new__(type(self))
+        other._source, other._options = session, self._options
+        return other
+
+
+class _Emptied(AbstractAsyncContextManager[AsyncSession]):
+    """Lends a session out and empties it after a failure: its objects show what was undone."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> AsyncSession:
+        return self._session
+
+    async def __aexit__(self, _type: Any, error: BaseException | None, _traceback: Any) -> None:
+        if isinstance(error, RetryableTransactionError):
+            await self._session.close()
+
+
+def _without_first(signature: inspect.Signature) -> inspect.Signature:
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
+
+
+async def run_in_transaction(
+    sessions: async_sessionmaker[AsyncSession],
+    function: Callable[[AsyncSession, *Ts], Awaitable[T]],
+    *args: *Ts,
+    retry: Retry = Retry(),  # noqa: B008  # it can't be changed
+    isolation_level: IsolationLevel | str | None = None,
+    verify_commit: bool = False,
+) -> T:
+    """Await `function(tx, *args)` in a transaction of its own, commit, and return its result.
+
+    After a conflict it runs again, with a new session, as `retry` says; after the last attempt
+    RetryableTransactionError is raised. Whatever else it raises, and how each attempt ends, is as
+    in `transactional()`. So `function` must do nothing that a rollback does not undo: calls of
+    other services, messages and files belong after it, or into `after_commit()`.
+    """
+    transaction = transactional(
+        sessions,
+        isolation_level=isolation_level,
+        retry_on_deadlock=retry,
+        verify_commit=verify_commit,
+    )
+    return await transaction._run(lambda tx: function(tx, *args))
+
+
+def after_commit(tx: AsyncSession, callback: Callback) -> None:
+    """Call `callback()`, and await what it returns, once the transaction of `tx` is committed.
+
+    It is not called if the transaction, or the savepoint it was registered in, is rolled back, nor
+    for an attempt that failed. Callbacks are called in order, each of them once, outside of the
+    transaction; an error in one is logged and does no harm to the others. The caller waits for
+    them, even if it is cancelled meanwhile: keep them short.
+
+    Outside of any transaction it is called at once. Raises TransactionUsageError if the session
+    is in a transaction without `transactional()`, whose end nobody tells us, and outside of a
+    transaction for an async callback: await that one yourself.
+    """
+    block = innermost_block(tx)
+    if block is not None:
+        block.callbacks.append(callback)
+    elif tx.in_transaction():
+        raise TransactionUsageError("after_commit() needs a transactional() block")
+    elif inspect.iscoroutinefunction(callback):
+        raise TransactionUsageError("there is no transaction to wait for; await the callback")
+    else:
+        callback()

@@ -1,0 +1,1 @@
+"""The ground of the domain: money, the market's words, instruments. Knows no account."""

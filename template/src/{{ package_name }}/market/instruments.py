@@ -1,0 +1,84 @@
+"""Instruments: what can be traded, and by which steps."""
+
+from decimal import Decimal
+
+from sqlalchemy import String, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..core.database.tables import Base
+from ..core.errors import ErrorCodeBase, TradingException
+from .money import AMOUNT, MAX_AMOUNT, bounded, is_multiple, multiply, plain
+
+
+class InstrumentErrorCode(ErrorCodeBase):
+    """Codes of an order that does not fit its instrument."""
+
+    INSTRUMENT_NOT_FOUND = "INSTRUMENT_NOT_FOUND", 422, "No such instrument"
+    INVALID_PRICE_INCREMENT = "INVALID_PRICE_INCREMENT", 422, "Price between two ticks"
+    INVALID_SIZE_INCREMENT = "INVALID_SIZE_INCREMENT", 422, "Quantity between two lots"
+    NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM", 422, "Order too small"
+    NOTIONAL_ABOVE_MAXIMUM = "NOTIONAL_ABOVE_MAXIMUM", 422, "Order too large"
+
+
+class Instrument(Base):
+    """A table of pairs of currencies. Prices are quote units per base unit, sizes base units."""
+
+    __tablename__ = "instruments"
+    __table_args__ = (
+        bounded("price_increment", "> 0"),
+        bounded("size_increment", "> 0"),
+        bounded("min_notional"),
+    )
+
+    symbol: Mapped[str] = mapped_column(String(32), primary_key=True)
+    base_currency: Mapped[str] = mapped_column(String(16))
+    quote_currency: Mapped[str] = mapped_column(String(16))
+    price_increment: Mapped[Decimal] = mapped_column(AMOUNT)
+    size_increment: Mapped[Decimal] = mapped_column(AMOUNT)
+    min_notional: Mapped[Decimal] = mapped_column(AMOUNT)
+
+    def check(self, qty: Decimal, limit_price: Decimal) -> None:
+        """Raise TradingException if the venue would refuse an order of this size and price."""
+        if not is_multiple(limit_price, self.price_increment):
+            raise TradingException(
+                InstrumentErrorCode.INVALID_PRICE_INCREMENT,
+                f"limit_price must be a multiple of {plain(self.price_increment)}",
+                {"price_increment": plain(self.price_increment)},
+            )
+        if not is_multiple(qty, self.size_increment):
+            raise TradingException(
+                InstrumentErrorCode.INVALID_SIZE_INCREMENT,
+                f"qty must be a multiple of {plain(self.size_increment)}",
+                {"size_increment": plain(self.size_increment)},
+            )
+        notional = multiply(qty, limit_price)
+        if notional < self.min_notional:
+            raise TradingException(
+                InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
+                f"qty x limit_price must be at least {plain(self.min_notional)}",
+                {"notional": plain(notional), "min_notional": plain(self.min_notional)},
+            )
+        if notional >= MAX_AMOUNT:
+            raise TradingException(
+                InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
+                f"qty x limit_price must be less than {plain(MAX_AMOUNT)}",
+                {"notional": plain(notional), "max_notional": plain(MAX_AMOUNT)},
+            )
+
+
+async def get_instrument(session: AsyncSession, symbol: str) -> Instrument:
+    """Return the instrument. Raises TradingException INSTRUMENT_NOT_FOUND."""
+    instrument = await session.get(Instrument, symbol)
+    if instrument is None:
+        raise TradingException(
+            InstrumentErrorCode.INSTRUMENT_NOT_FOUND,
+            f"There is no instrument {symbol}; GET /v1/instruments lists them",
+            {"symbol": symbol},
+        )
+    return instrument
+
+
+async def list_instruments(session: AsyncSession) -> list[Instrument]:
+    """Return every instrument, by symbol."""
+    return list(await session.scalars(select(Instrument).order_by(Instrument.symbol)))

@@ -1,0 +1,86 @@
+"""API keys: who may act for an account, and how far."""
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, String, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+
+from ..core.database.tables import Base, new_id
+from ..core.errors import TradingException
+from .accounts import Account
+from .codes import TradingErrorCode
+
+
+class Scope(StrEnum):
+    """What an API key may do. No scope includes another."""
+
+    READ = "read"
+    TRADE = "trade"
+    ADMIN = "admin"
+
+
+class ApiKey(Base):
+    """A table of keys. Only a key's hash is stored: the key itself can't be read back."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(8)))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    account: Mapped[Account] = relationship()
+
+
+def _hash(key: str) -> bytes:
+    # A key has 256 random bits, so that a plain hash can't be searched through.
+    return hashlib.sha256(key.encode()).digest()
+
+
+async def create_api_key(
+    session: AsyncSession, account: Account, scopes: set[Scope], *, cell: str = "a"
+) -> str:
+    """Store a new key for `account` and return it: this is the only time it can be seen.
+
+    It begins with `sk_<cell>_`, so that a load balancer can tell where to send its requests once
+    there are several databases (cells), each with a part of the accounts.
+    """
+    key = f"sk_{cell}_{secrets.token_urlsafe(32)}"
+    session.add(ApiKey(account=account, key_hash=_hash(key), scopes=sorted(scopes)))
+    await session.flush()
+    return key
+
+
+async def find_api_key(session: AsyncSession, key: str) -> ApiKey | None:
+    """Return the key with its account, or None where it is unknown or revoked."""
+    query = (
+        select(ApiKey)
+        .where(ApiKey.key_hash == _hash(key), ApiKey.revoked_at.is_(None))
+        .options(joinedload(ApiKey.account))
+    )
+    return await session.scalar(query)
+
+
+async def list_api_keys(session: AsyncSession) -> list[ApiKey]:
+    """Return every key with its account, oldest first, those that were revoked included."""
+    query = select(ApiKey).order_by(ApiKey.created_at).options(joinedload(ApiKey.account))
+    return list(await session.scalars(query))
+
+
+async def revoke_api_key(session: AsyncSession, key_id: UUID) -> None:
+    """Make the key unknown from now on. Raises TradingException API_KEY_NOT_FOUND."""
+    key = await session.get(ApiKey, key_id)
+    if key is None:
+        raise TradingException(
+            TradingErrorCode.API_KEY_NOT_FOUND, f"There is no API key {key_id}", {"id": str(key_id)}
+        )
+    key.revoked_at = key.revoked_at or datetime.now(UTC)
+    await session.flush()

@@ -1,0 +1,61 @@
+"""Looking up orders."""
+
+from uuid import UUID
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ...core.errors import TradingException
+from ..codes import TradingErrorCode
+from .model import Order, OrderStatus
+
+
+async def find_order(session: AsyncSession, account_id: UUID, client_order_id: str) -> Order | None:
+    """Return the account's order of that `client_order_id`, or None."""
+    query = select(Order).where(
+        Order.account_id == account_id, Order.client_order_id == client_order_id
+    )
+    return await session.scalar(query)
+
+
+async def get_order(
+    session: AsyncSession, account_id: UUID, order_id: UUID, *, lock: bool = False
+) -> Order:
+    """Return the account's order, locked if asked for.
+
+    Raises TradingException ORDER_NOT_FOUND, also for an order of another account.
+    """
+    query = select(Order).where(Order.account_id == account_id, Order.id == order_id)
+    order = await session.scalar(query.with_for_update() if lock else query)
+    if order is None:
+        raise TradingException(
+            TradingErrorCode.ORDER_NOT_FOUND,
+            f"There is no order {order_id}",
+            {"order_id": str(order_id)},
+        )
+    return order
+
+
+async def list_orders(
+    session: AsyncSession,
+    account_id: UUID,
+    *,
+    status: OrderStatus | None = None,
+    symbol: str | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> list[Order]:
+    """Return at most `limit` orders, newest first, from the one that follows order `after`.
+
+    Raises TradingException ORDER_NOT_FOUND if `after` is no order of the account.
+    """
+    query = select(Order).where(Order.account_id == account_id)
+    if status is not None:
+        query = query.where(Order.status == status)
+    if symbol is not None:
+        query = query.where(Order.symbol == symbol)
+    if after is not None:
+        last = await get_order(session, account_id, after)
+        query = query.where(tuple_(Order.created_at, Order.id) < (last.created_at, last.id))
+    query = query.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit)
+    return list(await session.scalars(query))
