@@ -16,16 +16,21 @@ from teamwork import insert_below
 PAGE = Path("docs") / "where-to-put-things.md"
 MARKER = "# yours below"
 PORT = "8137"
+FILE = re.compile(r"^`([\w./]+)`:\n\n```python\n(.*?)```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^    (uv run .+)$", re.MULTILINE)
 
 
 def main(service: Path) -> None:
     """Add the files and lines of the page, then run its commands while `dev` runs."""
     text = (service / PAGE).read_text()
     text = text[text.index("## Add a resource") : text.index("## Add something")]
-    for name, code in re.findall(r"^`([\w./]+)`:\n\n```python\n(.*?)```$", text, re.S | re.M):
+    for name, code in FILE.findall(text):
         (service / name).write_text(code)
     _add_to_router(service, text)
-    (program,) = re.findall(r"^    uv run --env-file \.dev/env ([a-z0-9-]+) migrate$", text, re.M)
+    commands = COMMAND.findall(text)
+    (program,) = {
+        found[1] for line in commands if (found := re.search(r"env ([\w-]+) migrate", line))
+    }
     dev = subprocess.Popen(
         ["uv", "run", "--no-sync", program, "dev", "--port", PORT],
         cwd=service,
@@ -41,10 +46,10 @@ def main(service: Path) -> None:
                 break
         else:
             sys.exit("dev did not start")
-        for command in re.findall(r"^    (uv run .+)$", text, re.M):
-            command = command.replace("uv run", "uv run --no-sync")  # noqa: PLW2901
+        for command in commands:
             print(f"$ {command}", flush=True)
-            subprocess.run(command, shell=True, cwd=service, check=True)
+            installed = command.replace("uv run", "uv run --no-sync")
+            subprocess.run(installed, shell=True, cwd=service, check=True)
     finally:
         ending.cancel()
         dev.send_signal(signal.SIGTERM)
