@@ -64,7 +64,7 @@ def _with_sound_host(url: URL) -> URL:
         return url
     if host.startswith("/"):
         address = {"host": printable(host)} | ({"port": str(url.port)} if url.port else {})
-        return url.set(host="", port=None).update_query_dict(address)
+        return url._replace(host=None, port=None).update_query_dict(address)
     try:
         return url.set(host=host_alone(host))
     except ValueError:

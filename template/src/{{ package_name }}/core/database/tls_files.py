@@ -1,4 +1,4 @@
-"""The files that a connection with TLS looks for, and which of them is to blame."""
+"""The files that asyncpg reads before it connects with TLS."""
 
 import os
 from pathlib import Path
@@ -12,23 +12,27 @@ _FILES = {
 """By variable that names it: the file of `~/.postgresql` that is used otherwise."""
 
 
-def unusable_tls_file() -> str:
-    """Return the first file that asyncpg can't read, and what to do; "" if there is none.
+def file_to_blame(error: OSError) -> str:
+    """Return the file that asyncpg could not read, and what to do; "" if it was none of these.
 
-    The error of a file that can't be read does not name it. Missing files count only where a
-    variable names them.
+    asyncpg's error does not name it. A file of `~/.postgresql` may be missing.
     """
     for variable, name in _FILES.items():
         named = os.environ.get(variable)
         path = Path(named) if named else Path("~/.postgresql", name).expanduser()
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            if named:
-                return f"{variable} names {path}: {error.strerror}"
-            if not isinstance(error, FileNotFoundError | NotADirectoryError):
-                return (
-                    f"{path}: {error.strerror}; set HOME to a folder that this user can read, or "
-                    f"{variable} to a file"
-                )
+        reason = _why_unreadable(path)
+        if reason is None or reason.errno != error.errno:
+            continue
+        if named:
+            return f"{variable} names {path}: {reason.strerror}"
+        if not isinstance(reason, FileNotFoundError | NotADirectoryError):
+            return f"{path}: {reason.strerror}; set HOME to a folder that this user can read"
     return ""
+
+
+def _why_unreadable(path: Path) -> OSError | None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return error
+    return None
