@@ -58,7 +58,7 @@ def create_cli(
         host, port = host or http.host, port or http.port
         or_fail(lambda: check_port(host, port))
         with Interruptible():
-            run_server(application, host, port, http.workers)
+            or_fail(lambda: run_server(application, host, port, http.workers))
 
     cli.command()(migrate)
     cli.command()(check_config)

@@ -14,6 +14,8 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from ..observability.shared_metrics import VARIABLE as SHARED_FOLDER
+
 
 class ServerError(Exception):
     """The server can't listen; the text says why and what to do."""
@@ -34,12 +36,22 @@ def run_server(application: str, host: str, port: int, workers: int = 1) -> None
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
     )
+    # A listener of ours, so that one worker and several listen on the same addresses.
+    listener = _listen(host, port)
     if workers > 1:
         with _shared_metrics():
-            _Workers(config, sockets=[config.bind_socket()]).run()
+            _Workers(config, sockets=[listener]).run()
     else:
-        uvicorn.run(application, host=host, port=port, log_config=None)
+        _serve(config, listener)
     _ignore_signals()
+
+
+def _serve(config: uvicorn.Config, listener: socket.socket) -> None:
+    config.load_app()
+    server = uvicorn.Server(config)
+    server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 class _Workers(Multiprocess):
@@ -70,26 +82,35 @@ class _Workers(Multiprocess):
 def _shared_metrics() -> Iterator[None]:
     """A folder in which the workers share their metrics, so that each can show those of all."""
     with TemporaryDirectory(prefix="metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        os.environ[SHARED_FOLDER] = folder
         try:
             yield
         finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+            del os.environ[SHARED_FOLDER]
 
 
 def check_port(host: str, port: int) -> None:
     """Raise ServerError if nothing can listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                reason = f"Port {port} is in use; choose another with --port"
-            else:
-                reason = f"Can't listen on {host} port {port}: {error.strerror}"
-            raise ServerError(reason) from None
+    _listen(host, port).close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to that address; one on `::` takes IPv4 too. Raises ServerError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            reason = f"Port {port} is in use; choose another with --port"
+        else:
+            reason = f"Can't listen on {host} port {port}: {error.strerror}"
+        raise ServerError(reason) from None
+    listener.set_inheritable(True)
+    return listener
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
