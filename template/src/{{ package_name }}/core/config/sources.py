@@ -125,5 +125,7 @@ class FindingsSource(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        self._found.origins |= dict.fromkeys((name.upper() for name in self._arguments()), "argument")
+        self._found.origins |= dict.fromkeys(
+            (name.upper() for name in self._arguments()), "argument"
+        )
         return {FOUND: self._found}
