@@ -34,7 +34,9 @@ def test_good_answer_is_taken(question: str, answer: object) -> None:
     assert refusal_of(**{question: answer}) == ""
 
 
-A_LINE = "must be a line of text without quotes, backslashes and braces, such as"
+A_LINE = (
+    "must be a line of text without quotes, backslashes, braces and invisible characters, such as"
+)
 A_SLUG = "must be lower-case words joined by single hyphens, starting with a letter, such as"
 A_PACKAGE = "must be a Python identifier in lower case, starting with a letter, such as"
 A_PORT = "must be a port number from 1 to 65535, such as 8000."
