@@ -61,7 +61,6 @@ BAD = [
         "import-linter",
         'project_slug can\'t be "import-linter": the service depends',
     ),
-    ("project_name", "Redis", 'project_slug can\'t be "redis": the service depends on'),
     ("project_name", "Торговля", f'project_slug {A_SLUG} "trading-service".'),
     *(
         ("package_name", answer, f'package_name {A_PACKAGE} "trading_service".')
