@@ -1,6 +1,5 @@
 """Prometheus metrics of HTTP requests, of health, and what runs here."""
 
-import multiprocessing
 import os
 import platform
 from contextlib import suppress
@@ -90,9 +89,13 @@ def _forget_dead_workers(folder: str) -> None:
 
 
 def note_build(version: str, environment: str) -> None:
-    """Tell what runs; and that the metrics are incomplete, if they are."""
+    """Tell what runs."""
     BUILD_INFO.labels(version, platform.python_version(), environment).set(1)
-    if multiprocessing.parent_process() is not None and SHARED_FOLDER not in os.environ:
+
+
+def note_workers(count: int) -> None:
+    """Warn that the metrics are incomplete where several workers have no folder to share them."""
+    if count > 1 and SHARED_FOLDER not in os.environ:
         _log.warning(
             "each worker process shows metrics of its own only: start several with `serve`, or set "
             f"{SHARED_FOLDER} to an empty folder"
