@@ -12,12 +12,12 @@ _PACKED = "configuration"
 
 
 def faults_of(error: ValidationError) -> Faults:
-    """The faults of an error that Settings raised."""
+    """Return the faults of an error that Settings raised."""
     return {str(fault["loc"][0]): fault["msg"] for fault in error.errors(include_url=False)}
 
 
 def hidden(faults: Faults) -> ValidationError:
-    """An error with these faults and, unlike pydantic's own, without the input."""
+    """Return an error with these faults and, unlike pydantic's own, without the input."""
     lines = [
         InitErrorDetails(
             type=PydanticCustomError(_PACKED, "{fault}", {"fault": fault}), loc=(name,), input="***"
@@ -28,12 +28,12 @@ def hidden(faults: Faults) -> ValidationError:
 
 
 def pack(faults: Faults) -> PydanticCustomError:
-    """The faults as the one error that a model's validator can raise."""
+    """Return the faults as the one error that a model's validator can raise."""
     return PydanticCustomError(_PACKED, "the configuration is not valid", {"faults": faults})
 
 
 def unpack(error: ValidationError) -> Faults:
-    """The faults of an error of pydantic's, packed ones among them."""
+    """Return the faults of an error of pydantic's, packed ones among them."""
     faults: Faults = {}
     for fault in error.errors(include_url=False, include_input=False):
         if fault["type"] == _PACKED:

@@ -21,7 +21,7 @@ def complain(error: ValidationError) -> int:
 
 
 def effective_values(settings: Settings) -> dict[str, dict[str, Any]]:
-    """`{"DB_PORT": {"value": 5432, "source": "default"}, ...}`, with secrets masked."""
+    """Return `{"DB_PORT": {"value": 5432, "source": "default"}, ...}`, with secrets masked."""
     return {
         name: {"value": value, "source": settings.origin(name)}
         for name, value in _values(settings, "").items()
@@ -40,8 +40,11 @@ def _values(model: BaseModel, prefix: str) -> dict[str, Any]:
 
 
 def env_example(cls: type[Settings]) -> str:
-    """The text of `.env.example`: each setting with its meaning and its default."""
-    lines = ["# Every setting, with its default. Copy to .env and uncomment what you change."]
+    """Return the text of `.env.example`: each setting with its meaning and its default."""
+    lines = [
+        "# Every setting, with its default. Copy to .env and uncomment what you change.",
+        "# A value is taken as it stands: ${NAME} in it is not replaced.",
+    ]
     group = None
     for name, field in walk_fields(cls):
         if name.split("_")[0] != group:
@@ -52,7 +55,7 @@ def env_example(cls: type[Settings]) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as one would write it in `.env`."""
+    """Return a value as one would write it in `.env`."""
     if isinstance(value, tuple):
         return ",".join(value)
     if value is None:
