@@ -121,6 +121,9 @@ def test_changed_answer_brings_and_removes_what_it_is_about(
     for folder in (service, fresh):
         channels = folder / "src" / "trading_service" / "notifications" / "__init__.py"
         substitute(channels, re.compile(r"( +# yours below\n)\]"), r"\1    Pager.configured,\n]")
+        field = r"\1    pager: PagerSettings = PagerSettings()\n\n\n_CHANNELS"
+        substitute(channels, re.compile(r"(    # yours below\n)\n\n_CHANNELS"), field)
+        assert channels.read_text().count("Pager") == 3
     commit(service, "A channel of our own")
     update(service, alerts=after)
     assert conflicts(service) == []
