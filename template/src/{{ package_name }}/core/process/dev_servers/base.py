@@ -4,6 +4,7 @@ import fcntl
 import importlib.util
 import os
 import secrets
+import shutil
 import tempfile
 import time
 from abc import ABC, abstractmethod
@@ -72,6 +73,7 @@ class DevServer(ABC):
         if self._guard is not None:
             self._guard.end()
             self._guard = None
+        shutil.rmtree(self.socket_folder, ignore_errors=True)  # it was not to be guarded yet
 
     def _locked(self) -> IO[bytes]:
         """Hold the folder, once the server of an earlier run that was killed has let go of it."""
