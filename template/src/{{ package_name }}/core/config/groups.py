@@ -149,7 +149,7 @@ class RedisSettings(Group):
 class HttpSettings(Group):
     host: Host = Field(
         "127.0.0.1",
-        description="Address to listen on; 0.0.0.0 is every IPv4 one, :: every one of IPv4 and IPv6",
+        description="Address to listen on; 0.0.0.0 is every one of IPv4, :: of IPv4 and IPv6",
     )
     port: Port = Field(8000, description="Port to listen on")
     workers: int = Field(
