@@ -226,12 +226,12 @@ def timed(session: nox.Session, step: str) -> Iterator[None]:
 
 
 def print_times() -> None:
-    """Print where the time went: a row for each session, its steps in seconds."""
-    width = max(map(len, TIMES)) + 2
-    for name, steps in [("where the time went", {}), *TIMES.items()]:
+    """Print where the time went, in seconds: a row for each session, with its steps."""
+    TIMES.pop("demo", None)  # it has told
+    width = max(map(len, TIMES), default=0) + 2
+    for name, steps in TIMES.items():
         figures = "  ".join(f"{step} {seconds:.0f}" for step, seconds in steps.items())
-        total = f"{sum(steps.values()):5.0f} s" if steps else ""
-        print(f"{name:{width}}{total}  {figures}".rstrip())
+        print(f"{name:{width}}{sum(steps.values()):5.0f} s  {figures}")
 
 
 def become(folder: Path, program: Path, *args: str) -> None:
