@@ -1,13 +1,17 @@
 """Everything that is run on this template: `nox` checks it, `nox -s demo` shows what it renders."""
 
+import atexit
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +25,17 @@ HERE = Path(__file__).parent
 SAMPLES = HERE / "tests" / "samples"
 THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
-# What is rendered, and the Python to run it on; None is the oldest that the service allows.
+# What reads the text of a service, and finds the same in the same text.
+READERS = ["ruff format --check", "ruff check", "mypy", "lint-imports"]
+
+# What is rendered, the Python to run it on, and what reads it; None is the oldest Python that the
+# service allows.
 RUNS = [
-    nox.param("minimal", "3.11", "highest", id="minimal-3.11"),
-    nox.param("minimal", "3.13", "highest", id="minimal-3.13"),
-    nox.param("minimal", None, "lowest-direct", id="minimal-lowest"),
+    nox.param("minimal", "3.11", "highest", READERS, id="minimal-3.11"),
+    nox.param("minimal", "3.13", "highest", [], id="minimal-3.13"),
+    nox.param("minimal", None, "lowest-direct", [], id="minimal-lowest"),
     *(
-        nox.param(sample.stem, None, "highest", id=sample.stem)
+        nox.param(sample.stem, None, "highest", READERS, id=sample.stem)
         for sample in sorted(SAMPLES.glob("*.yml"))
         if sample.stem != "minimal"
     ),
@@ -38,28 +46,29 @@ RUNS = [
 def lint(session: nox.Session) -> None:
     """This repository's own files: format, lint, types, spelling, YAML."""
     install(session, "lint")
-    session.run("ruff", "format", "--check")
-    session.run("ruff", "check")
-    session.run("mypy")
-    session.run("codespell")
-    session.run("yamllint", "--strict", ".")
+    for check in ("ruff format --check", "ruff check", "mypy", "codespell", "yamllint --strict ."):
+        with timed(session, check):
+            session.run(*check.split())
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """What can be said of the template without installing what it renders."""
     install(session, "tests")
-    session.run("pytest", "--numprocesses=auto", *session.posargs)
+    with timed(session, "pytest"):
+        session.run("pytest", "--numprocesses=auto", *session.posargs)
 
 
 @nox.session
-@nox.parametrize("sample, python, resolution", RUNS)
-def samples(session: nox.Session, sample: str, python: str | None, resolution: str) -> None:
+@nox.parametrize("sample, python, resolution, readers", RUNS)
+def samples(
+    session: nox.Session, sample: str, python: str | None, resolution: str, readers: list[str]
+) -> None:
     """A rendered service, installed, passes its own checks."""
     install(session, "render")
     service = render(session, SAMPLES / f"{sample}.yml", work_folder(session) / sample)
     sync(session, service, python or oldest_python(service), f"--resolution={resolution}")
-    verify(session, service)
+    verify(session, service, *readers, "pytest -n auto")
 
 
 @nox.session
@@ -67,20 +76,25 @@ def update(session: nox.Session) -> None:
     """A service that its team worked on passes its own checks after an update, and a walk."""
     install(session, "tests")
     service = work_folder(session) / "service"
-    session.run("python", "tests/teamwork.py", str(service))
+    with timed(session, "update"):
+        session.run("python", "tests/teamwork.py", str(service))
     sync(session, service, THIS_PYTHON)
-    session.run("python", "tests/walkthrough.py", str(service), env=UV)
-    verify(session, service)
+    with timed(session, "update"):
+        session.run("python", "tests/walkthrough.py", str(service), env=UV)
+    # The team has left core/ alone, and `samples` has tested it.
+    verify(session, service, *READERS, "pytest -n auto -m 'not core'")
 
 
 @nox.session(reuse_venv=True)
 def demo(session: nox.Session) -> None:
     """Render the default service and run it; `nox -s demo -- --port 8001` chooses the port."""
-    install(session, "render")
     service = session.cache_dir.absolute() / "demo"
     remove_all_but(service, ".dev", ".venv", "uv.lock")  # a second run is quick and has its data
-    render(session, SAMPLES / "minimal.yml", service)
-    sync(session, service, THIS_PYTHON)
+    with told("Rendering the service"):
+        install(session, "render", **QUIET)
+        render(session, SAMPLES / "minimal.yml", service, **QUIET)
+    with told("Installing it"):
+        sync(session, service, THIS_PYTHON, **QUIET)
     become(service, command_of(service), "dev", *session.posargs)
 
 
@@ -118,9 +132,14 @@ def browser(session: nox.Session) -> None:
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 
-def install(session: nox.Session, group: str) -> None:
+# Of a command that fails, nox shows all that it has printed.
+QUIET = {"silent": True, "log": False}
+
+
+def install(session: nox.Session, group: str, **how: Any) -> None:
     """Install a dependency group of pyproject.toml into the session's environment."""
-    session.install(*nox.project.dependency_groups(nox.project.load_toml(), group))
+    with timed(session, "install"):
+        session.install(*nox.project.dependency_groups(nox.project.load_toml(), group), **how)
 
 
 def work_folder(session: nox.Session) -> Path:
@@ -131,35 +150,34 @@ def work_folder(session: nox.Session) -> Path:
     return folder
 
 
-def render(session: nox.Session, answers: Path, service: Path) -> Path:
+def render(session: nox.Session, answers: Path, service: Path, **how: Any) -> Path:
     """Render the template as it is in the working tree, committed or not."""
     options = ["--quiet", "--defaults", "--overwrite", "--vcs-ref=HEAD"]
-    session.run("copier", "copy", *options, f"--data-file={answers}", str(HERE), str(service))
-    # A repository of its own: Hatchling and Ruff heed the .gitignore of the one around, too.
-    session.run("git", "init", "--quiet", str(service), external=True)
+    with timed(session, "render"):
+        command = ["copier", "copy", *options, f"--data-file={answers}", str(HERE), str(service)]
+        session.run(*command, env=COMPILED, **how)
+        # A repository of its own: Hatchling and Ruff heed the .gitignore of the one around, too.
+        session.run("git", "init", "--quiet", str(service), external=True, **how)
     return service
 
 
-def sync(session: nox.Session, service: Path, python: str, *options: str) -> None:
+def sync(session: nox.Session, service: Path, python: str, *options: str, **how: Any) -> None:
     """Install the service and its development dependencies into its .venv."""
     interpreter = find_python(python)
     if interpreter is None:
         session.skip(f"Python {python} is not installed")
-    with session.chdir(service):
-        session.run("uv", "sync", f"--python={interpreter}", *options, env=UV, external=True)
+    command = ["uv", "sync", f"--directory={service}", f"--python={interpreter}", *options]
+    with timed(session, "sync"):
+        session.run(*command, env=UV, external=True, **how)
 
 
-def verify(session: nox.Session, service: Path) -> None:
-    """Run the checks that the service's own README and CI name."""
+def verify(session: nox.Session, service: Path, *checks: str) -> None:
+    """Run checks that the service's own README and CI name."""
     with session.chdir(service):
-        for check in (
-            "ruff format --check",
-            "ruff check",
-            "mypy",
-            "lint-imports",
-            "pytest -n auto",
-        ):
-            session.run("uv", "run", "--no-sync", *check.split(), env=UV, external=True)
+        for check in checks:
+            words = shlex.split(check)
+            with timed(session, words[0]):
+                session.run("uv", "run", "--no-sync", *words, env=UV, external=True)
 
 
 def oldest_python(service: Path) -> str:
@@ -179,12 +197,50 @@ def project_of(service: Path) -> dict[str, Any]:
     return project
 
 
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Say on one line what is going on, and how long it took."""
+    started = time.monotonic()
+    print(f"{what} ... ", end="", flush=True)
+    try:
+        yield
+    except BaseException:
+        print("failed", flush=True)
+        raise
+    print(f"done in {time.monotonic() - started:.1f} s", flush=True)
+
+
+TIMES: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+
+
+@contextmanager
+def timed(session: nox.Session, step: str) -> Iterator[None]:
+    """Note how long a step takes, for the table that is printed when all is done."""
+    if not TIMES:
+        atexit.register(print_times)
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        TIMES[session.name][step.split(maxsplit=1)[0]] += time.monotonic() - started
+
+
+def print_times() -> None:
+    """Print where the time went, in seconds: a row for each session, with its steps."""
+    TIMES.pop("demo", None)  # it has told
+    width = max(map(len, TIMES), default=0) + 2
+    for name, steps in TIMES.items():
+        figures = "  ".join(f"{step} {seconds:.0f}" for step, seconds in steps.items())
+        print(f"{name:{width}}{sum(steps.values()):5.0f} s  {figures}")
+
+
 def become(folder: Path, program: Path, *args: str) -> None:
     """Replace this process, so that Ctrl-C and SIGTERM reach the program and no one else."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir(folder)
-    os.execv(program, [str(program), *args])
+    environment = {name: value for name, value in os.environ.items() if name not in COMPILED}
+    os.execve(program, [str(program), *args], environment)
 
 
 def remove_all_but(folder: Path, *names: str) -> None:
@@ -198,10 +254,12 @@ def remove_all_but(folder: Path, *names: str) -> None:
             path.unlink()
 
 
+# Where this is set, each of many processes would compile all of its imports anew.
+COMPILED = {"PYTHONDONTWRITEBYTECODE": None}
+
 # The service's environment is its own .venv, on a Python that is there already.
 UV = {
-    # The tests start many processes, each of which would compile all of its imports anew.
-    "PYTHONDONTWRITEBYTECODE": None,
+    **COMPILED,
     "UV_PROJECT_ENVIRONMENT": None,
     "UV_PYTHON": None,
     "UV_PYTHON_DOWNLOADS": "never",
