@@ -11,8 +11,8 @@ from .exchanges.settings import ExchangeSettings
 from .notifications import NotificationSettings
 from .trading.settings import TradingSettings
 
-# yours below
 # isort: split
+# yours below
 
 
 class HttpSettings(CoreHttpSettings):
