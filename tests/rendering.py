@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -121,6 +122,13 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     ".yaml": lambda text: list(yaml.safe_load_all(text)),
     ".yml": lambda text: list(yaml.safe_load_all(text)),
 }
+
+
+def assert_succeeds(module: str, *args: str, folder: Path) -> None:
+    """Run a module of this Python in a folder; fail with what it prints if it fails."""
+    command = [sys.executable, "-m", module, *args]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def commit(folder: Path, message: str) -> None:

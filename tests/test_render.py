@@ -1,8 +1,6 @@
 """What is rendered, whatever the answers."""
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from rendering import (
     ASKED,
     QUESTIONS,
     ROOT,
+    assert_succeeds,
     commit,
     copy_template,
     files_of,
@@ -223,9 +222,3 @@ def test_command_line_renders_without_trust(tmp_path: Path) -> None:
     copy = ("copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD")
     assert_succeeds(*copy, str(template), str(tmp_path / "service"), folder=tmp_path)
     assert (tmp_path / "service" / "src" / "trading_service" / "main.py").exists()
-
-
-def assert_succeeds(module: str, *args: str, folder: Path) -> None:
-    command = [sys.executable, "-m", module, *args]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -11,4 +11,3 @@ class TradingErrorCode(ErrorCodeBase):
     ORDER_NOT_FOUND = "ORDER_NOT_FOUND", 404, "No such order"
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", 404, "No such API key"
     ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND", 404, "No such account"
-    # yours below
