@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -59,6 +60,9 @@ def samples(session: nox.Session, sample: str, python: str | None, resolution: s
     install(session, "render")
     service = render(session, SAMPLES / f"{sample}.yml", work_folder(session) / sample)
     sync(session, service, python or oldest_python(service), f"--resolution={resolution}")
+    with session.chdir(service):
+        installed_names = str(HERE / "tests" / "installed_names.py")
+        session.run(str(service / ".venv" / "bin" / "python"), installed_names, external=True)
     verify(session, service)
 
 
@@ -69,6 +73,9 @@ def update(session: nox.Session) -> None:
     service = work_folder(session) / "service"
     session.run("python", "tests/teamwork.py", str(service))
     sync(session, service, THIS_PYTHON)
+    with session.chdir(service):  # as its README says: both sides have added a migration
+        merge = 'uv run --no-sync alembic merge heads -m "merge heads"'
+        session.run(*shlex.split(merge), env=UV, external=True)
     session.run("python", "tests/walkthrough.py", str(service), env=UV)
     verify(session, service)
 

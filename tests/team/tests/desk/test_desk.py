@@ -1,4 +1,3 @@
-import asyncio
 import tomllib
 import warnings
 from decimal import Decimal
@@ -16,6 +15,8 @@ from trading_service.notifications import channels
 from trading_service.settings import Settings
 from trading_service.strategies.drift import decide
 
+from ..core.support.live import until
+
 pytestmark = pytest.mark.desk
 
 
@@ -23,9 +24,7 @@ async def test_the_feed_is_open_while_the_service_runs_and_looked_at(settings: S
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         feed = app.resources[open_feed]
-        async with asyncio.timeout(30):
-            while not feed.looks:
-                await asyncio.sleep(0.01)
+        await until(lambda: feed.looks)
         assert feed.is_open
 
     assert not feed.is_open
