@@ -68,6 +68,9 @@ def samples(
     install(session, "render")
     service = render(session, SAMPLES / f"{sample}.yml", work_folder(session) / sample)
     sync(session, service, python or oldest_python(service), f"--resolution={resolution}")
+    with session.chdir(service):
+        installed_names = str(HERE / "tests" / "installed_names.py")
+        session.run(str(service / ".venv" / "bin" / "python"), installed_names, external=True)
     verify(session, service, *readers, "pytest -n auto")
 
 
@@ -79,6 +82,9 @@ def update(session: nox.Session) -> None:
     with timed(session, "update"):
         session.run("python", "tests/teamwork.py", str(service))
     sync(session, service, THIS_PYTHON)
+    with session.chdir(service):  # as its README says: both sides have added a migration
+        merge = 'uv run --no-sync alembic merge heads -m "merge heads"'
+        session.run(*shlex.split(merge), env=UV, external=True)
     with timed(session, "update"):
         session.run("python", "tests/walkthrough.py", str(service), env=UV)
     # The team has left core/ alone, and `samples` has tested it.

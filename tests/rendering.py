@@ -1,10 +1,12 @@
 """The verbs of these tests: render a service, look at its files, keep both in git."""
 
 import ast
+import atexit
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
@@ -17,11 +19,9 @@ import yaml
 from copier import run_copy
 
 ROOT = Path(__file__).parent.parent
-QUESTIONS: dict[str, Any] = {
-    name: question
-    for name, question in yaml.safe_load((ROOT / "copier.yml").read_text()).items()
-    if not name.startswith("_")
-}
+_COPIER = yaml.safe_load((ROOT / "copier.yml").read_text())
+SETTINGS: dict[str, Any] = {name: value for name, value in _COPIER.items() if name[0] == "_"}
+QUESTIONS: dict[str, Any] = {name: value for name, value in _COPIER.items() if name[0] != "_"}
 ASKED = {name: question for name, question in QUESTIONS.items() if question.get("when", True)}
 
 
@@ -33,7 +33,7 @@ def render(
     `version` is a commit or tag of `template`; without it, the newest release is rendered.
     """
     run_copy(
-        str(template or _template().name),
+        str(template or _template()),
         service,
         data=answers,
         vcs_ref=version,
@@ -47,13 +47,33 @@ def render(
 def refusal_of(**answers: Any) -> str:
     """The sentence with which the template refuses these answers; empty if it takes them."""
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            run_copy(
-                _template().name, folder, data=answers, defaults=True, quiet=True, pretend=True
-            )
+        answers_after(**answers)
     except ValueError as error:
         return str(error).partition(": ")[2]
     return ""
+
+
+def answers_after(**answers: Any) -> dict[str, Any]:
+    """Every answer that is recorded where these are given. Raises ValueError if one is refused."""
+    with tempfile.TemporaryDirectory() as folder:
+        service = render(Path(folder), questions_only(), **answers)
+        return recorded_answers(service)
+
+
+def recorded_answers(service: Path) -> dict[str, Any]:
+    recorded: dict[str, Any] = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    return recorded
+
+
+@cache
+def questions_only() -> Path:
+    """A template that asks what this one asks, and renders nothing but the answers."""
+    folder = _temporary("questions-")
+    answers = "template/{{ _copier_conf.answers_file }}.jinja"
+    for name in ("copier.yml", answers):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    return folder
 
 
 def copy_template(folder: Path) -> Path:
@@ -67,10 +87,15 @@ def copy_template(folder: Path) -> Path:
 
 
 @cache
-def _template() -> tempfile.TemporaryDirectory[str]:
-    folder = tempfile.TemporaryDirectory(prefix="template-")
-    copy_template(Path(folder.name))
-    return folder
+def _template() -> Path:
+    return copy_template(_temporary("template-"))
+
+
+def _temporary(prefix: str) -> Path:
+    """A folder that is there as long as these tests run."""
+    folder = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, folder)
+    return Path(folder)
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -97,6 +122,13 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     ".yaml": lambda text: list(yaml.safe_load_all(text)),
     ".yml": lambda text: list(yaml.safe_load_all(text)),
 }
+
+
+def assert_succeeds(module: str, *args: str, folder: Path) -> None:
+    """Run a module of this Python in a folder; fail with what it prints if it fails."""
+    command = [sys.executable, "-m", module, *args]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def commit(folder: Path, message: str) -> None:

@@ -1,47 +1,28 @@
 """A team works on a service, the template moves on, and the service is updated.
 
 `python tests/teamwork.py FOLDER` leaves the updated service in FOLDER; the nox session `update`
-then runs that service's own checks.
+then runs that service's own checks. The files that the team adds are in `tests/team`, those of the
+template in `tests/outbox`; what both add to the same files is in edits.py.
 """
 
 import re
+import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from copier import run_update
+from edits import ABOVE, BELOW, CHANGED, IMPROVED
 from rendering import ROOT, commit, copy_template, files_of, git, render
 
 MARKER = "# yours below"
-THE_MARKER = re.compile(rf"^( *){MARKER}$", re.MULTILINE)
+THE_MARKER = re.compile(rf"^( *)(?:{MARKER}|<!-- yours below -->)$", re.MULTILINE)
 
-ROUTE = '''\
-"""`/v1/motto`"""
-
-from fastapi import APIRouter
-from humanize import intword
-
-from .security import ReadAccount
-
-router = APIRouter(prefix="/motto", tags=["motto"])
-
-
-@router.get("", summary="What we are here for")
-async def read(_account: ReadAccount) -> dict[str, str]:
-    return {"motto": f"Make {intword(1_000_000)}"}
-'''
-
-TEST_OF_ROUTE = """\
-import httpx
-
-
-async def test_motto_is_read(trader: httpx.AsyncClient) -> None:
-    answer = await trader.get("/v1/motto")
-
-    assert answer.json() == {"motto": "Make 1.0 million"}
-"""
+TEAM = ROOT / "tests" / "team"
+OUTBOX = ROOT / "tests" / "outbox"
 
 
 def update_after_teamwork(service: Path, folder: Path) -> Path:
@@ -50,7 +31,7 @@ def update_after_teamwork(service: Path, folder: Path) -> Path:
     render(service, template)
     commit(service, "Render the template")
     work_on(service)
-    commit(service, "A route, a dependency, a README of our own")
+    commit(service, "A desk of our own")
     improve(template)
     release(template, "v1.1.0")
     return update(service)
@@ -85,42 +66,69 @@ def update(service: Path, **answers: Any) -> Path:
 
 
 def work_on(service: Path) -> None:
-    """Add a route with its test, and a dependency; change a line of the README."""
-    package = service / "src" / "trading_service"
-    (package / "api" / "motto.py").write_text(ROUTE)
-    (service / "tests" / "api" / "test_motto.py").write_text(TEST_OF_ROUTE)
-    router = package / "api" / "router.py"
-    insert_below(router, "from . import", "from .motto import router as motto")
-    append(router, "router.include_router(motto)\n")
-    insert_below(service / "pyproject.toml", MARKER, '    "humanize>=4.17,<5",')
-    replace(service / "README.md", "Places and tracks orders.", "Places orders, and has a motto.")
+    """Add what the team adds: new files, something below each marker, and a few changes."""
+    head = newest_migration(service / "migrations" / "versions")
+    add_files(TEAM, service, head)
+    assert set(BELOW) == {name for name, text in files_of(service).items() if marks(text)}
+    for name, additions in BELOW.items():
+        insert_at_markers(service / name, additions, below=True)
+    for name, old, new in CHANGED:
+        replace(service / name, old, new)
 
 
 def improve(template: Path) -> None:
-    """Change the files that the team has changed, and one of `core`."""
-    core = template / "template" / "src" / "{{ package_name }}" / "core"
-    append(core / "errors" / "exceptions.py", "\n\nIMPROVED = True\n")
-    pyproject = template / "template" / "pyproject.toml.jinja"
-    insert_above(pyproject, MARKER, '    "idna>=3.7,<4",')
-    append(template / "template" / "README.md.jinja", "\n## Improved\n\nBy an update.\n")
+    """Add an outbox to the template: files, something above each marker, and a few changes."""
+    rendered = template / "template"
+    add_files(OUTBOX, rendered, newest_migration(rendered / "migrations" / "versions"))
+    for name, additions in ABOVE.items():
+        insert_at_markers(rendered / name, additions, below=False)
+    for name, old, new in IMPROVED:
+        replace(rendered / name, old, new)
+    exceptions = "src/{{ package_name }}/core/errors/exceptions.py"
+    append(rendered / exceptions, "\n\nIMPROVED = True\n")
+
+
+def add_files(tree: Path, folder: Path, head: str) -> None:
+    """Copy a tree into a folder; its migration follows the newest one that is there."""
+    shutil.copytree(tree, folder, dirs_exist_ok=True)
+    for migration in (tree / "migrations" / "versions").iterdir():
+        replace(folder / "migrations" / "versions" / migration.name, '"HEAD"', f'"{head}"')
+
+
+def newest_migration(versions: Path) -> str:
+    """The revision that no other one follows."""
+    text = "".join(path.read_text() for path in versions.glob("*.py"))
+    revisions = set[str](re.findall(r'^revision.* = "(\w+)"', text, re.MULTILINE))
+    followed = set[str](re.findall(r'^down_revision.* = "(\w+)"', text, re.MULTILINE))
+    (newest,) = revisions - followed
+    return newest
+
+
+def marks(text: str) -> int:
+    """How many markers a text has."""
+    return len(THE_MARKER.findall(text))
+
+
+def insert_at_markers(path: Path, additions: Sequence[str | None], *, below: bool) -> None:
+    """Insert a text below each marker of a file, or above it; None is nothing."""
+    text = path.read_text()
+    assert marks(text) == len(additions), f"{path.name} has {marks(text)} markers"
+    added = iter(additions)
+
+    def insert(marker: re.Match[str]) -> str:
+        addition = next(added) or ""
+        return f"{marker[0]}{addition}" if below else f"{addition}{marker[0]}"
+
+    whole_line = re.compile(f"{THE_MARKER.pattern}\n", re.MULTILINE)
+    path.write_text(whole_line.sub(insert, text))
 
 
 def insert_below(path: Path, start: str, line: str) -> None:
     """Insert a line below the first one that starts with `start`, spaces aside."""
     lines = path.read_text().splitlines()
-    lines.insert(line_that_starts(lines, start) + 1, line)
+    index = next(index for index, line in enumerate(lines) if line.strip().startswith(start))
+    lines.insert(index + 1, line)
     path.write_text("\n".join(lines) + "\n")
-
-
-def insert_above(path: Path, start: str, line: str) -> None:
-    """Insert a line above the first one that starts with `start`, spaces aside."""
-    lines = path.read_text().splitlines()
-    lines.insert(line_that_starts(lines, start), line)
-    path.write_text("\n".join(lines) + "\n")
-
-
-def line_that_starts(lines: list[str], start: str) -> int:
-    return next(index for index, line in enumerate(lines) if line.strip().startswith(start))
 
 
 def replace(path: Path, old: str, new: str) -> None:

@@ -1,51 +1,125 @@
 """The lint that a service ships refuses code that breaks its layers."""
 
+import itertools
 import os
+import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from rendering import ROOT, render
 
+_, _, LINTER = (ROOT / "template" / "pyproject.toml.jinja").read_text().partition("importlinter]\n")
+CONTRACTS = tomllib.loads(LINTER)["tool"]["importlinter"]["contracts"]
+FLOORS, ROOMS = (contract["layers"] for contract in CONTRACTS)
 PACKAGE = ROOT / "template" / "src" / "{{ package_name }}"
 AROUND_CORE = sorted(
     {path.name.split(".")[0] for path in PACKAGE.iterdir()} - {"__init__", "__pycache__", "core"}
 )
+# What need not be there: a team has it, or a later version of the template.
+OPTIONAL = [floor.strip("()") for floor in FLOORS if floor.startswith("(")]
 
 
-def test_rendered_imports_are_allowed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The default service."""
+    return render(tmp_path_factory.mktemp("service"))
+
+
+@pytest.fixture
+def service(rendered: Path, tmp_path: Path) -> Path:
+    """What the lint reads of the service, with every floor that may be there."""
+    shutil.copy(rendered / "pyproject.toml", tmp_path)
+    shutil.copytree(rendered / "src", tmp_path / "src")
+    for name in OPTIONAL:
+        add_package(tmp_path, name)
+    return tmp_path
+
+
+def test_rendered_imports_are_allowed(rendered: Path) -> None:
     """A new service keeps its own rules."""
-    assert_kept(lint_imports(render(tmp_path)))
+    assert_kept(lint_imports(rendered))
+
+
+def test_a_floor_may_be_built_later(service: Path) -> None:
+    """Strategies and backtests have their place before they exist."""
+    assert {"backtests", "strategies"} <= set(OPTIONAL)
+    assert_kept(lint_imports(service))
 
 
 @pytest.mark.parametrize("module", AROUND_CORE)
-def test_core_may_import_nothing_around_it(tmp_path: Path, module: str) -> None:
+def test_core_may_import_nothing_around_it(service: Path, module: str) -> None:
     """`core` comes from the template, and can't know what a team has built on it."""
-    service = render(tmp_path)
-    add_line(service, "core/errors/exceptions.py", f"from ... import {module} as _  # noqa: E402")
-    assert_broken(lint_imports(service), f"trading_service.{module}")
+    add_import(service, "core.errors.exceptions", module)
+    assert_broken(lint_imports(service), "core.errors.exceptions", module)
 
 
 @pytest.mark.parametrize(
     ("lower", "higher"),
     [
+        *itertools.pairwise(reversed([floor.strip("()") for floor in FLOORS if "|" not in floor])),
         ("notifications", "trading"),
+        ("market", "trading"),
+        ("exchanges", "api"),
         ("trading", "api"),
+        ("trading", "settings"),
         ("trading", "main"),
-        ("api", "main"),
+        ("trading", "cli"),
+        ("strategies", "api"),
         ("api", "cli"),
+        ("project", "settings"),
+        ("project", "core"),
     ],
 )
-def test_layer_may_not_import_a_higher_one(tmp_path: Path, lower: str, higher: str) -> None:
+def test_floor_may_not_import_a_higher_one(service: Path, lower: str, higher: str) -> None:
     """The trading rules know nothing of HTTP, and routes nothing of what puts them together."""
-    service = render(tmp_path)
-    add_line(service, f"{lower}/__init__.py", f"from .. import {higher} as _")
-    assert_broken(lint_imports(service), f"trading_service.{higher}")
+    add_import(service, lower, higher)
+    assert_broken(lint_imports(service), lower, higher)
 
 
-def add_line(service: Path, module: str, line: str) -> None:
-    path = service / "src" / "trading_service" / module
+@pytest.mark.parametrize(
+    ("lower", "higher"),
+    [
+        *itertools.pairwise(reversed(ROOMS)),
+        ("observability.route", "api.application"),
+        ("database.transactions.callbacks", "api.health"),
+        ("errors.exceptions", "database.session"),
+        ("observability.logging", "database.session"),
+    ],
+)
+def test_room_of_core_may_not_import_a_higher_one(service: Path, lower: str, higher: str) -> None:
+    """So that no rooms of core stand in a ring, each of which needs all others."""
+    add_import(service, f"core.{lower}", f"core.{higher}")
+    if ROOMS.index(lower.split(".", maxsplit=1)[0]) < ROOMS.index(higher.split(".", maxsplit=1)[0]):
+        assert_kept(lint_imports(service))
+    else:
+        assert_broken(lint_imports(service), f"core.{lower}", f"core.{higher}")
+
+
+@pytest.mark.parametrize("name", ["desk", "core.ledger"])
+def test_package_that_is_on_no_list_is_refused_by_name(service: Path, name: str) -> None:
+    """Or it could import whatever it likes, and be imported by anything."""
+    add_package(service, name)
+    done = lint_imports(service)
+    assert done.returncode == 1
+    assert f"trading_service.{name}" in done.stdout
+
+
+def add_package(service: Path, name: str) -> None:
+    folder = service / "src" / "trading_service" / name.replace(".", "/")
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").touch()
+
+
+def add_import(service: Path, module: str, imported: str) -> None:
+    """Append an import of one module of the service to another one, as people write it."""
+    path = service / "src" / "trading_service" / module.replace(".", "/")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    depth = len(path.relative_to(service / "src" / "trading_service").parts)
+    parent, _, name = imported.rpartition(".")
+    line = f"from {'.' * depth}{parent} import {name} as _"
     path.write_text(f"{path.read_text()}{line}\n")
 
 
@@ -66,6 +140,7 @@ def assert_kept(done: subprocess.CompletedProcess[str]) -> None:
     assert ", 0 broken" in done.stdout
 
 
-def assert_broken(done: subprocess.CompletedProcess[str], imported: str) -> None:
+def assert_broken(done: subprocess.CompletedProcess[str], importing: str, imported: str) -> None:
+    """It refuses this very import, whatever else it finds to follow from it."""
     assert done.returncode == 1, done.stdout + done.stderr
-    assert f"-> {imported}" in done.stdout
+    assert f"trading_service.{importing} -> trading_service.{imported}" in done.stdout

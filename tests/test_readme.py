@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rendering import ASKED, ROOT, git, render
+from rendering import ASKED, ROOT, files_of, git, render
+from teamwork import marks
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -18,6 +19,19 @@ def test_table_of_questions_is_that_of_copier(tmp_path: Path) -> None:
         others = [choice for choice in question.get("choices", []) if choice != answers[name]]
         rows.append(f"| `{name}` | {' · '.join([answers[name], *others])} | {question['help']} |\n")
     assert "|---|---|---|\n" + "".join(rows) + "\n" in (ROOT / "README.md").read_text()
+
+
+def test_guide_names_every_file_with_a_marker(tmp_path: Path) -> None:
+    """Where a team's lines merge with the template's."""
+    guide = (ROOT / "docs" / "how-to" / "update-a-service.md").read_text()
+    _, _, table = guide.partition("## Where a `# yours below` is")
+    for ci in ("github", "gitlab"):
+        for name, text in files_of(render(tmp_path / ci, ci=ci)).items():
+            named = f"`{name}`" in table or f"`{name.removeprefix(PACKAGE)}`" in table
+            assert named == bool(marks(text)), name
+
+
+PACKAGE = "src/trading_service/"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,24 +1,38 @@
 """What is rendered, whatever the answers."""
 
 import re
-import subprocess
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import pytest
-import yaml
 from allpairspy import AllPairs
-from rendering import ASKED, ROOT, commit, copy_template, files_of, git, parse, render
+from rendering import (
+    ASKED,
+    QUESTIONS,
+    ROOT,
+    assert_succeeds,
+    commit,
+    copy_template,
+    files_of,
+    git,
+    parse,
+    recorded_answers,
+    render,
+)
 
 # Answers worth rendering. Names short and long, early and late in the alphabet: formatters wrap
-# lines by their length and sort imports by their names.
+# lines by their length and sort imports by their names. Linters take some letters for others.
 ANSWERS: dict[str, list[Any]] = {
-    "project_name": ["Trading Service", "Söhne & Co.'s desk: #9 <eu>"],
-    "project_slug": ["trading-service", "a", "zz-desk-of-the-ninth-floor"],
-    "package_name": ["trading_service", "a", "zz_desk_of_the_ninth_floor"],
-    "description": ["Places and tracks orders.", "The desk's: 100 % #1 & <b>," + " long" * 20],
-    "owner": ["Trading Team", "Ünal: #1 & 'Partner'"],
+    "project_name": ["Trading Service", "Söhne & Co.'s desk: #9 <eu> – 2× α’s：트레이딩"],
+    "project_slug": ["trading-service", "a", "zz-desk" + "-of-the-ninth-floor" * 2],
+    "package_name": ["trading_service", "a", "zz_desk_of_the_tenth_floors"],
+    "description": [
+        "Places and tracks orders.",
+        "The desk’s – 2× α： 100 % #1 & <b>," + " long" * 20,
+    ],
+    "owner": ["Trading Team", "Ünal’s – #1 & 'Partner'：α"],
     "license": ASKED["license"]["choices"],
     "python_version": ASKED["python_version"]["choices"],
     "http_port": ["8000", "65535"],
@@ -87,8 +101,33 @@ def test_text_files_end_in_one_newline(service: Path) -> None:
 
 def test_answers_are_recorded_and_nothing_else(service: Path) -> None:
     """The next update starts from the answers of this one."""
-    recorded = yaml.safe_load((service / ".copier-answers.yml").read_text())
+    recorded = recorded_answers(service)
     assert set(recorded) - {"_commit", "_src_path"} == set(ASKED)
+
+
+def test_every_character_that_is_taken_is_rendered_as_it_is(tmp_path: Path) -> None:
+    """And neither the formatter nor the linter minds it."""
+    refused = re.compile(QUESTIONS["no_text"]["default"])
+    codes = (*range(0x20, 0x3100), *range(0xFE00, 0x10000), *range(0x1F300, 0x1F700))
+    text = (
+        f"a{''.join(c for c in map(chr, codes) if category(c) != 'Cn' and not refused.match(c))}z"
+    )
+    given: dict[str, Any] = {
+        "project_name": text,
+        "project_slug": "a",
+        "description": text,
+        "owner": text,
+    }
+    service = render(tmp_path, **given)
+    project = tomllib.loads((service / "pyproject.toml").read_text())["project"]
+    assert project["description"] == text
+    assert project["authors"] == [{"name": text}]
+    assert f"# {text}\n" in (service / "README.md").read_text()
+    assert recorded_answers(service).items() >= given.items()
+    for name, content in files_of(service).items():
+        parse(name, content)
+    assert_succeeds("ruff", "format", "--no-cache", "--diff", folder=service)
+    assert_succeeds("ruff", "check", "--no-cache", "--output-format=concise", folder=service)
 
 
 def test_two_renders_are_identical(tmp_path: Path) -> None:
@@ -183,9 +222,3 @@ def test_command_line_renders_without_trust(tmp_path: Path) -> None:
     copy = ("copier", "copy", "--quiet", "--defaults", "--vcs-ref", "HEAD")
     assert_succeeds(*copy, str(template), str(tmp_path / "service"), folder=tmp_path)
     assert (tmp_path / "service" / "src" / "trading_service" / "main.py").exists()
-
-
-def assert_succeeds(module: str, *args: str, folder: Path) -> None:
-    command = [sys.executable, "-m", module, *args]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -3,19 +3,20 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from rendering import ROOT, commit, files_of, parse, render
+from edits import ABOVE, BELOW, CHANGED
+from rendering import ROOT, assert_succeeds, commit, files_of, parse, recorded_answers, render
 from teamwork import (
     MARKER,
-    ROUTE,
-    TEST_OF_ROUTE,
+    OUTBOX,
+    TEAM,
     THE_MARKER,
     append,
     conflicts,
     improve,
+    marks,
     release,
     released_template,
     substitute,
@@ -26,29 +27,56 @@ from teamwork import (
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A service that a team has worked on, updated."""
+    """A service that a team has worked on, updated to a version that has an outbox."""
     folder = tmp_path_factory.mktemp("update")
     return update_after_teamwork(folder / "service", folder / "template")
 
 
 def test_nothing_of_the_teams_is_lost(service: Path) -> None:
-    """A route, a dependency and a line of the README are as the team left them."""
+    """Its files, what it added below each marker, and the lines that it changed."""
     files = files_of(service)
-    router = files["src/trading_service/api/router.py"]
-    assert files["src/trading_service/api/motto.py"] == ROUTE
-    assert files["tests/api/test_motto.py"] == TEST_OF_ROUTE
-    assert "from .motto import router as motto\n" in router
-    assert f"{MARKER}\nrouter.include_router(motto)\n" in router
-    assert "humanize>=4.17,<5" in dependencies(files)
-    assert "Places orders, and has a motto.\n" in files["README.md"]
+    theirs = {name: text for name, text in files_of(TEAM).items() if "versions" not in name}
+    assert theirs.items() <= files.items()
+    for name, additions in BELOW.items():
+        for addition in additions:
+            assert addition in files[name]
+    for name, _, changed in CHANGED:
+        assert changed in files[name]
 
 
-def test_what_the_template_improved_arrives(service: Path) -> None:
-    """The same files, where they changed in the template, hold that change, too."""
+def test_what_the_template_adds_arrives(service: Path) -> None:
+    """New files, and what it added to those that the team has changed as well."""
     files = files_of(service)
-    assert files["src/trading_service/core/errors/exceptions.py"].endswith("\nIMPROVED = True\n")
-    assert "idna>=3.7,<4" in dependencies(files)
-    assert "## Improved" in files["README.md"]
+    for name in files_of(OUTBOX):
+        assert rendered(name) in files
+    for name, additions in ABOVE.items():
+        for addition in filter(None, additions):
+            assert rendered(addition) in files[rendered(name)]
+    assert files[f"{PACKAGE}/core/errors/exceptions.py"].endswith("\nIMPROVED = True\n")
+
+
+def test_both_sides_stand_in_the_list_they_were_added_to(service: Path) -> None:
+    """A dependency that lands in the wrong list is a lost one."""
+    pyproject = tomllib.loads((service / "pyproject.toml").read_text())
+    project, tool = pyproject["project"], pyproject["tool"]
+    dev = pyproject["dependency-groups"]["dev"]
+    assert {"humanize>=4.17,<5", "idna>=3.7,<4"} <= set(project["dependencies"])
+    assert {"dirty-equals>=0.9,<1", "iniconfig>=2,<3"} <= set(dev)
+    assert {"otel", "research", "outbox"} == project["optional-dependencies"].keys()
+    assert {"desk-report", "trading-service-outbox"} < project["scripts"].keys()
+    assert {"desk", "(ledger)"} <= set(tool["importlinter"]["contracts"][0]["layers"])
+    assert {"desk", "outbox"} <= tool.keys()
+    compose = yaml.safe_load((service / "deploy" / "compose.yaml").read_text())
+    assert {"report", "dispatcher"} <= compose["services"].keys()
+    assert {"desk", "outbox"} <= compose["volumes"].keys()
+    workflow = yaml.safe_load((service / ".github" / "workflows" / "ci.yml").read_text())
+    assert {"report", "outbox"} <= workflow["jobs"].keys()
+
+
+def test_the_updated_service_is_formatted_and_linted(service: Path) -> None:
+    """Imports that a team wrote as it liked stay below the marker."""
+    assert_succeeds("ruff", "format", "--no-cache", "--diff", folder=service)
+    assert_succeeds("ruff", "check", "--no-cache", "--output-format=concise", folder=service)
 
 
 def test_nothing_conflicts(service: Path) -> None:
@@ -68,10 +96,10 @@ def test_answers_are_unchanged(tmp_path: Path) -> None:
     given = yaml.safe_load((ROOT / "tests" / "samples" / "full.yml").read_text())
     service = render(tmp_path / "service", template, **given)
     commit(service, "Render the template")
-    before = answers(service)
+    before = recorded_answers(service)
     improve(template)
     release(template, "v1.1.0")
-    after = answers(update(service))
+    after = recorded_answers(update(service))
     assert before.pop("_commit") == "v1.0.0"
     assert after.pop("_commit") == "v1.1.0"
     assert before == after
@@ -88,11 +116,15 @@ def test_update_of_an_untouched_service_is_a_fresh_render(tmp_path: Path) -> Non
     assert files_of(update(service)) == files_of(render(tmp_path / "fresh", template))
 
 
-def test_what_is_below_a_marker_merges_with_what_the_template_adds_above_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sample", ["minimal", "full"])
+def test_what_is_below_a_marker_merges_with_what_the_template_adds_above_it(
+    tmp_path: Path, sample: str
+) -> None:
     """That is what the markers are for, at each of them."""
     template = released_template(tmp_path / "template")
-    service = render(tmp_path / "service", template)
-    marked = [name for name, text in files_of(service).items() if MARKER in text]
+    given = yaml.safe_load((ROOT / "tests" / "samples" / f"{sample}.yml").read_text())
+    service = render(tmp_path / "service", template, **given)
+    marked = {name for name, text in files_of(service).items() if marks(text)}
     commit(service, "Render the template")
     for name in marked:
         substitute(service / name, THE_MARKER, r"\g<0>\n\1# the team's")
@@ -102,11 +134,27 @@ def test_what_is_below_a_marker_merges_with_what_the_template_adds_above_it(tmp_
             substitute(path, THE_MARKER, r"\1# the template's\n\g<0>")
     release(template, "v1.1.0")
     update(service)
-    assert {"pyproject.toml", "src/trading_service/api/router.py"} <= set(marked)
+    assert len(marked) >= len(BELOW) - 1  # one has no CI of GitHub's
     assert conflicts(service) == []
-    merged = re.compile(rf" *# the template's\n *{MARKER}\n *# the team's\n")
+    merged = re.compile(r" *# the template's\n.* yours below.*\n *# the team's\n")
     for name, text in files_of(service).items():
-        assert len(merged.findall(text)) == text.count(MARKER), name
+        assert len(merged.findall(text)) == marks(text), name
+
+
+@pytest.mark.parametrize("module", [name for name in BELOW if name.endswith(".py")])
+def test_an_import_right_below_the_marker_stays_there(tmp_path: Path, module: str) -> None:
+    """However it is spelled: `ruff check --fix` would merge it into the template's own line."""
+    service = render(tmp_path / "service")
+    path = service / module
+    dots = "." * module.removeprefix(f"{PACKAGE}/").count("/") + "."
+    natural = f"from {dots} import strategies\nfrom {dots}alpha import beta\n"
+    text = path.read_text().replace(f"\n{MARKER}\n", f"\n{MARKER}\n{natural}", 1)
+    path.write_text(f"{text}\n\nOURS = [strategies, beta]\n")
+    assert f"{MARKER}\n{natural}" in path.read_text()
+    before = path.read_text()
+    assert_succeeds("ruff", "check", "--no-cache", "--fix", folder=service)
+    assert_succeeds("ruff", "format", "--no-cache", folder=service)
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize(("before", "after"), [("none", "both"), ("both", "slack")])
@@ -142,11 +190,14 @@ def test_conflict_would_be_seen_here(tmp_path: Path) -> None:
     assert conflicts(update(service)) == [".gitignore"]
 
 
-def dependencies(files: dict[str, str]) -> list[str]:
-    listed: list[str] = tomllib.loads(files["pyproject.toml"])["project"]["dependencies"]
-    return listed
+PACKAGE = "src/trading_service"
 
 
-def answers(service: Path) -> dict[str, Any]:
-    recorded: dict[str, Any] = yaml.safe_load((service / ".copier-answers.yml").read_text())
-    return recorded
+def rendered(text: str) -> str:
+    """A name or text of the template's, in the service."""
+    for name, value in {
+        "package_name": "trading_service",
+        "project_slug": "trading-service",
+    }.items():
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    return text.removesuffix(".jinja")

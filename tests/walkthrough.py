@@ -61,7 +61,7 @@ def _add_to_router(service: Path, text: str) -> None:
     (router,) = re.findall(r"In `([\w./]+)`, two lines", text)
     import_line, include_line = re.findall(r"```python\n([^\n]+)\n```", text)
     path = service / router
-    insert_below(path, "# isort: split", import_line)
+    insert_below(path, MARKER, import_line)
     head, _, tail = path.read_text().rpartition(MARKER)
     path.write_text(f"{head}{MARKER}\n{include_line}{tail}")
 

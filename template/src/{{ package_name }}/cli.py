@@ -16,8 +16,8 @@ from .trading.api_keys import Scope, create_api_key, list_api_keys, revoke_api_k
 from .trading.demo import ACCOUNT, demo_key
 from .trading.demo import seed_demo as seed
 
-# yours below
 # isort: split
+# yours below
 
 cli = create_cli(
     name=project.NAME,

@@ -14,8 +14,8 @@ from .core.config.report import complain
 from .notifications import channels
 from .settings import Settings, get_settings
 
-# yours below
 # isort: split
+# yours below
 
 
 def create_app(settings: Settings | None = None) -> ServiceAPI:

@@ -1,8 +1,6 @@
 """This service's settings: those every service has, those of its parts, and its own."""
 
-from typing import Annotated
-
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from . import project
 from .core.config import get_settings as get_core_settings
@@ -11,9 +9,10 @@ from .core.config.addresses import Port
 from .core.config.groups import HttpSettings as CoreHttpSettings
 from .exchanges.settings import ExchangeSettings
 from .notifications import NotificationSettings
+from .trading.settings import TradingSettings
 
-# yours below
 # isort: split
+# yours below
 
 
 class HttpSettings(CoreHttpSettings):
@@ -21,18 +20,13 @@ class HttpSettings(CoreHttpSettings):
 
 
 @settings_of_service
-class Settings(ExchangeSettings, NotificationSettings):
+class Settings(TradingSettings, ExchangeSettings, NotificationSettings):
     """The settings of this service.
 
     A field `desk: str` reads DESK; a group `desk: DeskSettings = DeskSettings()` reads DESK_NAME.
     """
 
     http: HttpSettings = HttpSettings()
-    cell: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = Field(
-        "a",
-        description="Name of this database, where each of several has a part of the accounts; new "
-        "API keys begin with sk_<cell>_",
-    )
     # yours below
 
 

@@ -6,8 +6,8 @@ from .accounts import router as accounts
 from .instruments import router as instruments
 from .orders import router as orders
 
-# yours below
 # isort: split
+# yours below
 
 router = APIRouter(prefix="/v1")
 router.include_router(orders)

@@ -4,9 +4,10 @@ import sys
 from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from .faults import faults_of
-from .names import walk_fields
+from .names import setting_names, walk_fields
 from .settings import Settings
 
 _MASK = "********"
@@ -40,18 +41,35 @@ def _values(model: BaseModel, prefix: str) -> dict[str, Any]:
 
 
 def env_example(cls: type[Settings]) -> str:
-    """Return the text of `.env.example`: each setting with its meaning and its default."""
+    """Return the text of `.env.example`: each setting with its meaning and its default.
+
+    Those that a service adds stand at the end, below a line that is always there: a setting of a
+    team's and one of the template's are never neighbours, so that an update merges them.
+    """
+    inherited = {name for base in cls.__bases__ for name in setting_names(base)}
+    fields = dict(walk_fields(cls))
+    own = {name: field for name, field in fields.items() if name not in inherited}
     lines = [
         "# Every setting, with its default. Copy to .env and uncomment what you change.",
         "# A value is taken as it stands: ${NAME} in it is not replaced.",
+        *_examples({name: field for name, field in fields.items() if name in inherited}),
+        "",
+        "# --- Added in settings.py ---",
+        *_examples(own),
     ]
+    return "\n".join(lines) + "\n"
+
+
+def _examples(fields: dict[str, FieldInfo]) -> list[str]:
+    """Return two lines for each setting, with an empty one before each group."""
+    lines: list[str] = []
     group = None
-    for name, field in walk_fields(cls):
+    for name, field in fields.items():
         if name.split("_")[0] != group:
             group = name.split("_")[0]
             lines.append("")
         lines += [f"# {field.description}", f"#{name}={shown(field.default)}"]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def shown(value: Any) -> str:

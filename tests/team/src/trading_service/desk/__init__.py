@@ -1,0 +1,1 @@
+"""The desk: its feed of prices, its settings, its report."""

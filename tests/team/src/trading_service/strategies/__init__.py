@@ -1,0 +1,1 @@
+"""Strategies: what to do, given what is known."""

@@ -1,0 +1,22 @@
+import asyncio
+
+import httpx
+
+from trading_service.settings import Settings
+from trading_service.trading.accounts import Account
+
+from ..core.support.processes import run
+
+
+async def test_a_note_that_the_command_writes_is_listed(
+    settings: Settings, demo: Account, trader: httpx.AsyncClient
+) -> None:
+    url = settings.sqlalchemy_url.render_as_string(hide_password=False)
+    written = await asyncio.to_thread(run, "note", "sell in May", DATABASE_URL=url)
+    assert written.exit_code == 0
+
+    assert (await trader.get("/v1/notes")).json()["items"] == ["sell in May"]
+
+
+async def test_prices_come_from_the_feed(trader: httpx.AsyncClient) -> None:
+    assert (await trader.get("/v1/notes/prices")).json() == {}
