@@ -38,7 +38,7 @@ class Heartbeat:
         self._last = time.monotonic()
         self._loop = asyncio.get_running_loop()
         self._watched = threading.get_ident()
-        self._task = asyncio.create_task(self._beat())
+        self._task = asyncio.create_task(self._beat(), name="heartbeat")
         self._thread = threading.Thread(target=self._watch, name="heartbeat", daemon=True)
         self._thread.start()
         return self

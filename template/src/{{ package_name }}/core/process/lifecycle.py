@@ -7,7 +7,9 @@ exit code 0. uvicorn alone would close the listener at once.
 
 import asyncio
 import multiprocessing
+import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,6 +30,8 @@ _log = structlog.get_logger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Connections get this long to send the request that they were opened for, and to see it answered.
 _LAST_REQUESTS_SECONDS = 1.0
+# Whoever is in the queue of the listener is accepted within it.
+_ACCEPT_SECONDS = 0.02
 # The parent of several workers passes on a signal that the terminal has sent to them already.
 _ECHO_SECONDS = 1.0
 _GOODBYE_SECONDS = 2.0
@@ -149,7 +153,7 @@ class Lifecycle:
             await self._wait(self._drain_seconds)
             # uvicorn would close, along with the listener, connections whose request is on its way.
             for listener in server.servers:
-                listener.close()
+                await close_listener(listener)
             await self._connections_closed(min(_LAST_REQUESTS_SECONDS, self._drain_seconds))
         if server.config.timeout_graceful_shutdown is None:
             # uvicorn's own, which is to wait for ever. A float does as well.
@@ -168,6 +172,33 @@ class Lifecycle:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
+
+
+async def close_listener(listener: asyncio.Server) -> None:
+    """Close it when everybody who has connected has been accepted.
+
+    With the listener the kernel cuts off whoever is still in its queue, as a lost answer. So the
+    queue is made as short as can be, and the listener closed right after the queue was emptied.
+    """
+    for listening in listener.sockets:
+        if multiprocessing.parent_process() is None:  # other workers go on listening
+            with socket.socket(fileno=os.dup(listening.fileno())) as duplicate:
+                duplicate.listen(0)
+    await asyncio.sleep(_ACCEPT_SECONDS)
+    # A callback of a socket comes after those of the listeners, in the same round of the loop.
+    loop = asyncio.get_running_loop()
+    closed = loop.create_future()
+
+    def close() -> None:
+        loop.remove_reader(ours)
+        listener.close()
+        closed.set_result(None)
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        loop.add_reader(ours, close)
+        theirs.send(b"x")
+        await closed
 
 
 async def closed_in_time(*closings: Awaitable[None]) -> None:
