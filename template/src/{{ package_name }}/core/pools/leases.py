@@ -97,7 +97,7 @@ class Lease:
             tier=self.tier,
             origin=self.origin,
             age=round(self.age, 3),
-            request_id=self.request.ids[0],
+            request_id=self.request.request_id,
             route=self.route,
             waits_at=origins.describe(place) if place is not None else "",
         )
@@ -200,7 +200,7 @@ class Leases:
             tier=lease.tier,
             origin=lease.origin,
             age=round(lease.age, 3),
-            request_id=lease.request.ids[0],
+            request_id=lease.request.request_id,
         )
         others = [other for other in list(self.out.values()) if other.tier]
         if all(other.origin != lease.origin for other in others):
