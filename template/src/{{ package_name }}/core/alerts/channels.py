@@ -1,4 +1,4 @@
-"""Getting a notice to a channel, such as a chat: a queue and a task for each."""
+"""Delivery of notices to a channel, such as a chat: a queue and a task for each."""
 
 import asyncio
 import random
@@ -13,8 +13,8 @@ from .notices import Notice
 _log = structlog.get_logger(__name__)
 
 _NOTICES = Counter("alert_notices", "Messages to a channel, by how it went", ["channel", "outcome"])
-_ATTEMPTS = 20
-_MAX_DELAY = 60.0
+_MAX_ATTEMPTS = 20
+_MAX_DELAY = 60.0  # seconds
 
 
 class DeliveryError(Exception):
@@ -41,7 +41,7 @@ class Channel(Protocol):
     async def close(self) -> None: ...
 
 
-class Outbox:
+class ChannelQueue:
     """The notices that wait for one channel, and the task that sends them in their order."""
 
     def __init__(self, channel: Channel, first_delay: float, size: int = 100) -> None:
@@ -89,7 +89,7 @@ class Outbox:
         if notice.is_recovery and self._channel.name not in notice.reached:
             return  # of what did not arrive, nobody has to hear that it is over
         clock = asyncio.get_running_loop()
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             await asyncio.sleep(self._silent_until - clock.time())
             error = await self._attempt(notice)
             if error is None:
@@ -98,7 +98,7 @@ class Outbox:
             if error.retry_after is not None:
                 self._silent_until = clock.time() + error.retry_after
                 delay = error.retry_after
-            is_last = self._is_closing.is_set() or attempt == _ATTEMPTS - 1
+            is_last = self._is_closing.is_set() or attempt == _MAX_ATTEMPTS - 1
             if not error.is_temporary or is_last or clock.time() + delay > notice.give_up_at:
                 self._lost(notice, "failed", str(error), attempts=attempt + 1)
                 return
