@@ -150,7 +150,7 @@ class Check:
     def _tell_change(self, before: Status, outcome: Outcome) -> None:
         if outcome.status is before:
             return
-        key, component = f"health-{self.component}", self.component
+        key, component = f"health:{self.component}", self.component
         if outcome.status is Status.UNHEALTHY:
             _log.warning("health check failed", component=component, error=outcome.reason)
             details = {"reason": outcome.reason}

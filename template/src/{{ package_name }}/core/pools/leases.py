@@ -186,7 +186,7 @@ class Leases:
         said = _SAID[leak.tier].format(age=leak.age)
         alerts.fire(
             Alert(
-                key=self._key(leak.origin) + (" lost" if leak.tier == "collected" else ""),
+                key=self._key("lost" if leak.tier == "collected" else "leak", leak.origin),
                 title=f"A {self._pool} connection {said}; it was taken at {leak.origin}",
                 details=details,
                 lasts=leak.tier != "collected",
@@ -205,10 +205,10 @@ class Leases:
         others = [other for other in list(self.out.values()) if other.tier]
         if all(other.origin != lease.origin for other in others):
             alerts.resolve(
-                self._key(lease.origin),
+                self._key("leak", lease.origin),
                 f"The {self._pool} connection taken at {lease.origin} came back",
                 {"age": round(lease.age, 3)},
             )
 
-    def _key(self, origin: str) -> str:
-        return f"leak {self._pool} {origin}"
+    def _key(self, subject: str, origin: str) -> str:
+        return f"{subject}:{self._pool}:{origin}"

@@ -128,7 +128,7 @@ class Monitor:
             self._busiest.append(self.usage.leases.routes())
         elif self._busiest:
             self._busiest.append(Counter())
-        key = f"pool {self._pool}"
+        key = f"pool:{self._pool}"
         if is_full and not self._is_saturated:
             self._is_saturated = True
             alerts.fire(

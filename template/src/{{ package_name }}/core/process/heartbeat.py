@@ -80,6 +80,8 @@ class Heartbeat:
             where=where,
             stack="".join(traceback.format_list(stack)),
         )
-        alert = Alert("event-loop", "The event loop was blocked", {"where": where}, lasts=False)
+        alert = Alert(
+            "process:event-loop", "The event loop was blocked", {"where": where}, lasts=False
+        )
         # Alerts belong to the loop: it is told as soon as the loop runs again.
         self._loop.call_soon_threadsafe(self._alerts.fire, alert)

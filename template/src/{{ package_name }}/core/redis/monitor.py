@@ -83,8 +83,8 @@ class RedisPoolMonitor(Monitor):
         if self._latency >= self._slow:
             self._slow_checks += 1
             if self._slow_checks == 2:
-                alerts.fire(Alert("redis slow", "Redis answers slowly", details))
+                alerts.fire(Alert("latency:redis", "Redis answers slowly", details))
             return
         if self._slow_checks > 1:
-            alerts.resolve("redis slow", "Redis is as fast as before", details)
+            alerts.resolve("latency:redis", "Redis is as fast as before", details)
         self._slow_checks = 0
