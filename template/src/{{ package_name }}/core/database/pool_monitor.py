@@ -75,7 +75,7 @@ class PoolMonitor(Monitor):
     def _on_connect(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.add(record)
         if since := record.info.pop("connecting_since", None):
-            self.usage.creation.noted.append(time.monotonic() - since)
+            self.usage.creation.note(time.monotonic() - since)
 
     def _on_checkout(self, connection: Any, _record: ConnectionPoolEntry, holder: Any) -> None:
         self.usage.taken(connection, holder, time.monotonic())
