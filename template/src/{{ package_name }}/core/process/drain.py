@@ -7,6 +7,7 @@ exit code 0. uvicorn alone would close the listener at once.
 
 import asyncio
 import multiprocessing
+import select
 import signal
 import threading
 import time
@@ -110,6 +111,7 @@ class _Ending:
             await self._wait(self._drain_seconds)
             # uvicorn would close, along with the listener, connections whose request is on its way.
             for listener in server.servers:
+                await _none_waits(listener)
                 listener.close()
             await self._connections_closed(min(_LAST_REQUESTS_SECONDS, self._drain_seconds))
         if server.config.timeout_graceful_shutdown is None:
@@ -129,6 +131,16 @@ class _Ending:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurries.wait()
+
+
+async def _none_waits(listener: asyncio.Server) -> None:
+    """Wait until no connection waits to be accepted: closing the listener would reset it."""
+    queue = select.poll()
+    for socket in listener.sockets:
+        queue.register(socket.fileno(), select.POLLIN)
+    deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
+    while queue.poll(0) and time.monotonic() < deadline:  # noqa: ASYNC110  # only the kernel knows
+        await asyncio.sleep(0)  # the loop accepts it
 
 
 def _uvicorn_in_charge() -> uvicorn.Server | None:
