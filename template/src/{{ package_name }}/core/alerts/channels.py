@@ -110,7 +110,10 @@ class ChannelQueue:
             await self._channel.send(notice)
         except DeliveryError as error:
             return error
-        except Exception as error:  # a fault of the channel's code must not end the task
+        except (Exception, asyncio.CancelledError) as error:
+            # A fault of the channel's code must not end the task, nor a cancellation in there.
+            if self._task.cancelling():
+                raise
             _log.exception("alert channel failed", channel=self._channel.name, alert=notice.key)
             return DeliveryError(type(error).__name__)
         notice.reached.add(self._channel.name)

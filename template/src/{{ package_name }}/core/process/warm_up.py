@@ -24,8 +24,8 @@ class WarmUp:
     async def trying(self, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
         """Try `work`, with pauses of a second, until it succeeds or the block ends.
 
-        The block begins once it has succeeded, or after a second. An error that means "no
-        connection" is logged, once for as long as it is the same; any other ends the attempts.
+        The block begins once it has succeeded, or after a second. An error is logged, once for as
+        long as it is the same; with its traceback unless it only says that a server is away.
         """
         self.is_done = False
         ending = asyncio.Event()
@@ -45,10 +45,15 @@ class WarmUp:
         while not self.is_done and not ending.is_set():
             try:
                 await work()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except Exception as error:
                 if repr(error) != known:
                     known = repr(error)
-                    _log.warning("warm-up failed", error=str(error).partition("\n")[0])
+                    is_away = isinstance(error, (SQLAlchemyError, OSError))
+                    _log.warning(
+                        "warm-up failed",
+                        error=str(error).partition("\n")[0],
+                        exc_info=None if is_away else error,
+                    )
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):
                         await ending.wait()
