@@ -107,9 +107,7 @@ async def open_resources(
                 yield resources
                 await lifecycle.requests.ended()
         finally:
-            await closed_in_time(
-                health.close(), redis_monitor.close(), redis.aclose(), database.close()
-            )
+            await closed_in_time(health.close(), redis.aclose(), database.close())
 
 
 def resource(opener: Opener[T]) -> Callable[[HTTPConnection], T]:
