@@ -1,4 +1,4 @@
-"""What a person should know: logged always, and sent to the channels that are configured."""
+"""Alerts for people: logged always, and sent to the channels that are configured."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping

@@ -30,15 +30,17 @@ class DeliveryError(Exception):
 
 
 class Channel(Protocol):
-    """Where a notice is sent to. It waits for an answer no longer than its own timeout."""
+    """A place that notices are sent to. It waits for an answer no longer than its own timeout."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The channel's name in logs and metrics."""
 
     async def send(self, notice: Notice) -> None:
-        """Raise DeliveryError if it did not arrive."""
+        """Send the notice. Raises DeliveryError if it did not arrive."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close what the channel holds open."""
 
 
 class ChannelQueue:
@@ -57,13 +59,14 @@ class ChannelQueue:
         self._task = asyncio.create_task(self._run(), name=f"alerts to {channel.name}")
 
     def put(self, notice: Notice) -> None:
+        """Queue the notice, instead of the oldest one if too many wait."""
         if len(self._waiting) >= self._size:
             self._lost(self._waiting.popleft(), "dropped", "too many alerts are waiting")
         self._waiting.append(notice)
         self._has_work.set()
 
     async def close(self, seconds: float) -> None:
-        """Try what is waiting once more, within that time in all."""
+        """Try once more to send what is waiting, within so many seconds in all."""
         self._is_closing.set()
         self._has_work.set()
         try:

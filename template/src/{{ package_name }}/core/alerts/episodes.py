@@ -1,4 +1,4 @@
-"""What is told of one alert: when it begins, how often, and when it is over."""
+"""Episodes: when the beginning, the repetitions and the end of an alert are told."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from .sender import Sender
 
 
 class Episode:
-    """What is known of a key, from its first alert until it is over and its cool-down as well.
+    """The alerts of one key, from the first until it is over, and its cool-down as well.
 
     The first alert is told at once, and begins the cool-down. What comes within it is one message
     at its end. An alert that lasts is told again every ALERTS_REPEAT seconds. `forget` is called

@@ -49,7 +49,7 @@ class HealthConnection(Protocol):
 
 
 class HealthCheck:
-    """Asks one server whether it answers. Probes that come together share a question and its answer.
+    """Asks one server whether it answers. Probes that come together share one question.
 
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
     seconds, after which its connection is thrown away. A change is logged, and an alert, once.

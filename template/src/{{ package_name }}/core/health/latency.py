@@ -1,4 +1,4 @@
-"""How long Redis takes to answer, for Prometheus and as an alert."""
+"""The latency of Redis, for Prometheus and as an alert."""
 
 from prometheus_client import Histogram
 

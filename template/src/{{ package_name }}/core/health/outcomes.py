@@ -1,4 +1,4 @@
-"""What came of asking the servers, in words and figures."""
+"""Outcomes of health checks, in words and figures."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -76,7 +76,7 @@ _PROCESSORS: list[Processor] = []
 
 
 class _Output:
-    """Where the lines of the process go, what they look like, and from which level on."""
+    """The output of the process's log: where lines go, how they look, and from which level on."""
 
     def __init__(self, stream: TextIO, level: int, render: Callable[[EventDict], bytes]) -> None:
         self.change(stream, level, render)
@@ -189,7 +189,7 @@ def _add_exception(logger: Any, method: str, event: EventDict) -> EventDict:
 
 
 class _Redact:
-    """The one place where secrets are masked: the last before a line is written."""
+    """Masks secrets in a line, right before it is written; nothing else does."""
 
     def __init__(self, settings: Settings) -> None:
         self._redactor = redactor_of(settings)

@@ -1,4 +1,4 @@
-"""One log line and one count for each request."""
+"""The middleware that logs and counts each request."""
 
 import time
 
@@ -12,7 +12,7 @@ _POLLED = ("/health/", "/metrics/", "/status/data/")
 
 
 def is_polled(path: str) -> bool:
-    """Whether machines ask for it all the time, so that it would fill logs and traces."""
+    """Whether machines ask for the path all the time, so that it would fill logs and traces."""
     return f"{path}/".startswith(_POLLED)
 
 

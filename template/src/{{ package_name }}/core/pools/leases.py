@@ -1,4 +1,4 @@
-"""Who holds which connection, and which of them are leaks.
+"""Leases: who holds which connection, and which of them are leaks.
 
 A connection that is taken gets a lease, which ends when it comes back. `report_leaks()`, called
 every few seconds, looks for three kinds of leak:

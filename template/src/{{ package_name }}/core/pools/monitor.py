@@ -47,7 +47,7 @@ class PoolFigures(BaseModel):
 
 
 class PoolReport(BaseModel):
-    """What the health endpoints and the status page say of a pool."""
+    """The report of a pool, as the health endpoints and the status page show it."""
 
     figures: PoolFigures | None = None
     """None where the monitor is broken."""

@@ -1,4 +1,4 @@
-"""What a pool did since the start. Nothing here can fail the taking of a connection."""
+"""The usage of a pool since the start. Nothing here can fail the taking of a connection."""
 
 import time
 from collections import deque
@@ -79,7 +79,7 @@ class Meter:
 
 
 class Usage:
-    """What a pool notes: who holds its connections, who waits for one, and how long it all took."""
+    """The usage of a pool: who holds its connections, who waits for one, how long it all took."""
 
     def __init__(self, pool: str, leak_threshold: float) -> None:
         self.pool = pool
@@ -144,7 +144,7 @@ class Usage:
 
 
 class Recent:
-    """What a pool did within the last minutes, as far as the checks have seen it."""
+    """The usage of a pool within the last minutes, as far as the checks have seen it."""
 
     def __init__(self, usage: Usage, checks: int = 60) -> None:
         self._usage = usage

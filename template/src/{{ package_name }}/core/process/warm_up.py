@@ -1,4 +1,4 @@
-"""What has to be done before requests should come."""
+"""The warm-up: what has to be done before requests should come."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What `transactional()` has to hear of SQLAlchemy: failed statements, and commits inside a block.
+"""Guards of `transactional()`: against failed statements, and against commits inside a block.
 
 Only the sessions and engines that it is used with are listened to. `Database` is listened to from
 its start; any other engine or session, such as one for a team's second database, from the first

@@ -1,4 +1,4 @@
-"""What can be asked for with `transactional()`."""
+"""The options of `transactional()`."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +25,7 @@ Nested: TypeAlias = Literal["savepoint", "join"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """The options of a block."""
+    """The options of one block."""
 
     isolation_level: IsolationLevel | None = None
     read_only: bool = False

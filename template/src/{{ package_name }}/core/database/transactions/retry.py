@@ -1,4 +1,4 @@
-"""When a transaction runs again, and how long it waits before it does."""
+"""Retries: when a transaction runs again, and how long it waits before it does."""
 
 import asyncio
 import random
