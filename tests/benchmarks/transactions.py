@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from trading_service.core.database.session import Database
 from trading_service.core.database.transactions import (
     IsolationLevel,
     Retry,
@@ -152,17 +153,18 @@ async def measure_contention(sessions: Sessions) -> bool:
 
 
 async def run(settings: Settings) -> bool:
-    engine = create_async_engine(settings.sqlalchemy_url, pool_size=TASKS)
+    db = settings.db.model_copy(update={"pool_size": TASKS})
+    database = Database(settings.model_copy(update={"db": db}))
+    engine, sessions = database.engine, database.sessions
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE counters (id int PRIMARY KEY, value int)"))
         await connection.execute(text("INSERT INTO counters VALUES (0, 0), (1, 0)"))
-    sessions = async_sessionmaker(engine, expire_on_commit=False)
     try:
         return all([await measure_costs(sessions), await measure_contention(sessions)])
     finally:
         async with engine.begin() as connection:
             await connection.execute(text("DROP TABLE counters"))
-        await engine.dispose()
+        await database.close()
 
 
 def main() -> int:

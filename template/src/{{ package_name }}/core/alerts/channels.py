@@ -1,4 +1,4 @@
-"""Getting a notice to a channel, such as a chat: a queue and a task for each."""
+"""Delivery of notices to a channel, such as a chat: a queue and a task for each."""
 
 import asyncio
 import random
@@ -13,8 +13,8 @@ from .notices import Notice
 _log = structlog.get_logger(__name__)
 
 _NOTICES = Counter("alert_notices", "Messages to a channel, by how it went", ["channel", "outcome"])
-_ATTEMPTS = 20
-_MAX_DELAY = 60.0
+_MAX_ATTEMPTS = 20
+_MAX_DELAY = 60.0  # seconds
 
 
 class DeliveryError(Exception):
@@ -30,18 +30,20 @@ class DeliveryError(Exception):
 
 
 class Channel(Protocol):
-    """Where a notice is sent to. It waits for an answer no longer than its own timeout."""
+    """A place that notices are sent to. It waits for an answer no longer than its own timeout."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The channel's name in logs and metrics."""
 
     async def send(self, notice: Notice) -> None:
-        """Raise DeliveryError if it did not arrive."""
+        """Send the notice. Raises DeliveryError if it did not arrive."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close what the channel holds open."""
 
 
-class Outbox:
+class ChannelQueue:
     """The notices that wait for one channel, and the task that sends them in their order."""
 
     def __init__(self, channel: Channel, first_delay: float, size: int = 100) -> None:
@@ -57,13 +59,14 @@ class Outbox:
         self._task = asyncio.create_task(self._run(), name=f"alerts to {channel.name}")
 
     def put(self, notice: Notice) -> None:
+        """Queue the notice, instead of the oldest one if too many wait."""
         if len(self._waiting) >= self._size:
             self._lost(self._waiting.popleft(), "dropped", "too many alerts are waiting")
         self._waiting.append(notice)
         self._has_work.set()
 
     async def close(self, seconds: float) -> None:
-        """Try what is waiting once more, within that time in all."""
+        """Try once more to send what is waiting, within so many seconds in all."""
         self._is_closing.set()
         self._has_work.set()
         try:
@@ -89,7 +92,7 @@ class Outbox:
         if notice.is_recovery and self._channel.name not in notice.reached:
             return  # of what did not arrive, nobody has to hear that it is over
         clock = asyncio.get_running_loop()
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             await asyncio.sleep(self._silent_until - clock.time())
             error = await self._attempt(notice)
             if error is None:
@@ -98,7 +101,7 @@ class Outbox:
             if error.retry_after is not None:
                 self._silent_until = clock.time() + error.retry_after
                 delay = error.retry_after
-            is_last = self._is_closing.is_set() or attempt == _ATTEMPTS - 1
+            is_last = self._is_closing.is_set() or attempt == _MAX_ATTEMPTS - 1
             if not error.is_temporary or is_last or clock.time() + delay > notice.give_up_at:
                 self._lost(notice, "failed", str(error), attempts=attempt + 1)
                 return
@@ -110,7 +113,10 @@ class Outbox:
             await self._channel.send(notice)
         except DeliveryError as error:
             return error
-        except Exception as error:  # a fault of the channel's code must not end the task
+        except (Exception, asyncio.CancelledError) as error:
+            # A fault of the channel's code must not end the task, nor a cancellation in there.
+            if self._task.cancelling():
+                raise
             _log.exception("alert channel failed", channel=self._channel.name, alert=notice.key)
             return DeliveryError(type(error).__name__)
         notice.reached.add(self._channel.name)

@@ -1,4 +1,4 @@
-"""Messages to people, as a channel gets them."""
+"""Notices: the messages to people, as a channel gets them."""
 
 import os
 import re
@@ -30,7 +30,7 @@ class Notice:
     is_recovery: bool = False
 
     def text(self, limit: int, length: Callable[[str], int] = len) -> str:
-        """The message as plain text that is no longer than `limit`; the footer is always whole.
+        """Return the message as plain text, no longer than `limit`; the footer is always whole.
 
         `length` tells what a character counts for.
         """
@@ -57,7 +57,7 @@ def _cut(text: str, limit: int, length: Callable[[str], int]) -> str:
 
 
 class NoticeWriter:
-    """Writes the notices of one process: says where they are from, and masks secrets."""
+    """Writes the notices of one process: it says where they are from, and masks secrets."""
 
     def __init__(self, settings: Settings | None, service: str) -> None:
         self.redactor = redactor_of(settings) if settings else Redactor()
@@ -72,6 +72,7 @@ class NoticeWriter:
         details: Mapping[str, object] | None = None,
         request_id: str = "",
     ) -> Notice:
+        """Return the notice of an alert of that key; `request_id` is where it was found, if any."""
         mask = self.redactor
         request = f", request {request_id}" if request_id else ""
         return Notice(
@@ -87,4 +88,5 @@ class NoticeWriter:
 
 
 def shown_time(moment: datetime) -> str:
+    """Return a time as people read it, to the second."""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")

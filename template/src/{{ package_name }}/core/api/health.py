@@ -13,7 +13,8 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
-from ..health.checks import HealthChecks, Outcome, Status, worst
+from ..health.checks import HealthChecks
+from ..health.outcomes import Outcome, Status, worst
 from ..health.postgres import Migrations
 from .access import sees_details
 from .resources import Resources

@@ -24,8 +24,8 @@ from ..database.transactions.retry import (
     LOCK_NOT_AVAILABLE,
     SERIALIZATION_FAILURE,
     RetryableTransactionError,
+    is_left_to_the_caller,
     sqlstate_of,
-    will_be_replayed,
 )
 from ..errors.context import context_of
 from ..errors.exceptions import ErrorCode, ErrorCodeBase, TradingException
@@ -176,7 +176,7 @@ def _reason(fault: Mapping[str, Any]) -> str:
 
 async def _conflict(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RetryableTransactionError)
-    if will_be_replayed(error):
+    if is_left_to_the_caller(error):
         raise error
     return await _server_error(request, error)
 

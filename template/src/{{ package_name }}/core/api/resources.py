@@ -15,8 +15,9 @@ from ..config import Settings
 from ..database.session import Database
 from ..health.checks import HealthChecks
 from ..observability.telemetry import exporting_telemetry
+from ..process.closing import closed_in_time
 from ..process.heartbeat import Heartbeat
-from ..process.lifecycle import Lifecycle, closed_in_time
+from ..process.lifecycle import Lifecycle
 from ..process.periodic import every
 from ..redis.client import create_redis
 from ..redis.monitor import RedisPoolMonitor
@@ -86,7 +87,7 @@ async def open_resources(
         )
         try:
             async with AsyncExitStack() as running:
-                running.enter_context(lifecycle.draining_on_signals())
+                running.enter_context(lifecycle.drain.on_signals())
                 await running.enter_async_context(heartbeat)
                 await health.start()
                 for seconds, work in (
@@ -102,13 +103,11 @@ async def open_resources(
                     resources._own[opener] = await running.enter_async_context(opener(resources))
                 for seconds, own_work in parts.periodic:
                     await running.enter_async_context(every(seconds, partial(own_work, resources)))
-                await running.enter_async_context(lifecycle.warming_up(database.warm_up))
+                await running.enter_async_context(lifecycle.warm_up.trying(database.warm_up))
                 yield resources
-                await lifecycle.requests_ended()
+                await lifecycle.requests.ended()
         finally:
-            await closed_in_time(
-                health.close(), redis_monitor.close(), redis.aclose(), database.close()
-            )
+            await closed_in_time(health.close(), redis.aclose(), database.close())
 
 
 def resource(opener: Opener[T]) -> Callable[[HTTPConnection], T]:

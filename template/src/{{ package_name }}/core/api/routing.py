@@ -9,10 +9,9 @@ from fastapi.routing import APIRoute
 from starlette.types import Message, Receive, Scope, Send
 
 from ..database.transactions.retry import (
-    Replay,
+    RepeatableWork,
     RetryableTransactionError,
     before_next_attempt,
-    current_replay,
     given_up,
 )
 
@@ -35,11 +34,11 @@ class ReplayedRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = _Body(receive)
         for attempt in count(1):
-            replay = Replay()
+            work = RepeatableWork()
             reply = _Reply(send)
-            token = current_replay.set(replay)
             try:
-                await super().handle(scope, body.receive, reply.send)
+                with work:
+                    await super().handle(scope, body.receive, reply.send)
                 return
             except (RetryableTransactionError, RuntimeError) as error:
                 conflict = _conflict_of(error)
@@ -47,11 +46,9 @@ class ReplayedRoute(APIRoute):
                     raise
                 if conflict.final:
                     raise conflict from conflict.__cause__
-                if reason := _why_not_again(replay, body):
+                if reason := _why_not_again(work, body):
                     _log.error("request not replayed", reason=reason)
                     raise given_up(conflict, attempt) from conflict.__cause__
-            finally:
-                current_replay.reset(token)
             await before_next_attempt(conflict, attempt)
             body.rewind()
 
@@ -72,8 +69,8 @@ def _conflict_of(error: Exception) -> RetryableTransactionError | None:
     return cause if isinstance(cause, RetryableTransactionError) else None
 
 
-def _why_not_again(replay: Replay, body: "_Body") -> str | None:
-    if replay.has_committed:
+def _why_not_again(work: RepeatableWork, body: "_Body") -> str | None:
+    if work.has_committed:
         return "another transaction of this request is committed"
     if not body.is_kept:
         return "its body is too long to be kept"

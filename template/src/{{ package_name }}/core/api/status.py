@@ -17,7 +17,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from starlette.responses import HTMLResponse, Response
 
-from ..health.checks import Sample
+from ..health.outcomes import Sample
 from ..observability.request_figures import RouteFigures, request_figures
 from ..pools.monitor import PoolReport
 from .access import require_details
@@ -42,8 +42,6 @@ class StatusData(BaseModel):
     history: list[Sample]
     """The newest last."""
     pools: dict[str, PoolReport]
-    redis_latency: float | None
-    """Seconds of the last PING."""
     requests: list[RouteFigures]
 
 
@@ -102,6 +100,5 @@ async def status_data(request: Request, response: Response) -> StatusData:
         ),
         history=list(resources.health.history),
         pools={name: monitor.report(_MOST_LEAKS) for name, monitor in monitors.items()},
-        redis_latency=resources.redis_monitor.latency,
         requests=request_figures(),
     )

@@ -1,4 +1,4 @@
-"""SQLAlchemy's pool, with waits that are counted."""
+"""SQLAlchemy's pool of connections, with figures and leases."""
 
 import logging
 import time
@@ -14,9 +14,12 @@ logging.getLogger(f"{__name__}.MonitoredPool").setLevel(logging.WARNING)
 
 
 class MonitoredPool(AsyncAdaptedQueuePool):
+    """A pool that notes its waits and leases in `usage`, once a `PoolMonitor` has given it one."""
+
     usage: Usage | None = None
 
     def connect(self) -> PoolProxiedConnection:
+        """Take a connection. Raises SQLAlchemy's TimeoutError, whose text ends with the figures."""
         usage = self.usage
         if usage is None:
             return super().connect()
@@ -26,12 +29,12 @@ class MonitoredPool(AsyncAdaptedQueuePool):
             connection = super().connect()
         except PoolTimeoutError as error:
             usage.timed_out()
-            error.args = (f"{error.args[0]} ({self.state()})",)
+            error.args = (f"{error.args[0]} ({usage.state(self.checkedout(), self.checkedin())})",)
             raise
         finally:
             usage.pending -= 1
         now = time.monotonic()
-        usage.wait.noted.append(now - since)
+        usage.wait.note(now - since)
         usage.taken(connection.dbapi_connection, connection, now)
         return connection
 
@@ -43,17 +46,10 @@ class MonitoredPool(AsyncAdaptedQueuePool):
     @property
     def waiters(self) -> int:
         """Callers that wait for another to give a connection back."""
-        if self.usage is None:
-            return 0
-        # Of those that have no connection yet, some only wait for it to be opened or tested.
-        busy = max(0, self.checkedout() - len(self.usage.leases))
-        return max(0, self.usage.pending - busy)
-
-    def state(self) -> str:
-        in_use, idle = self.checkedout(), self.checkedin()
-        return f"total={in_use + idle}, in_use={in_use}, idle={idle}, waiting={self.waiters}"
+        return self.usage.waiters(self.checkedout()) if self.usage is not None else 0
 
     def recreate(self) -> Self:
+        """Return an empty pool like this one, as `dispose()` asks for."""
         pool = super().recreate()
         assert isinstance(pool, type(self))
         pool.usage = self.usage

@@ -1,4 +1,4 @@
-"""The monitor of the pool of connections to PostgreSQL; that of Redis is to be had here, too."""
+"""The monitor of the pool of connections to PostgreSQL. Redis' can be imported from here, too."""
 
 import time
 from typing import Any
@@ -40,14 +40,15 @@ class PoolMonitor(Monitor):
         event.listen(target, "close", self._on_close)
 
     def figures(self) -> PoolFigures:
+        """Return the figures as they are now."""
         pool = self._engine.pool  # another one after each dispose()
-        out = len(self.usage.leases)
+        in_use = len(self.usage.leases)
         size = limit = None
         idle = overflow = waiters = 0
         if isinstance(pool, QueuePool):
             # A connection that is being opened or tested is in use, too; one that was taken
             # before dispose() still is, though the new pool does not know of it.
-            out = max(out, pool.checkedout())
+            in_use = max(in_use, pool.checkedout())
             size = pool.size()
             idle = max(0, min(pool.checkedin(), len(self._open) - len(self.usage.leases)))
             overflow = max(0, pool.overflow())
@@ -56,11 +57,11 @@ class PoolMonitor(Monitor):
         return PoolFigures(
             size=size,
             max=limit,
-            in_use=out,
+            in_use=in_use,
             idle=idle,
             overflow=overflow,
             waiters=waiters,
-            utilisation=out / limit if limit else None,
+            utilisation=in_use / limit if limit else None,
             timeouts=self.usage.timeouts,
             wait=self.usage.wait.timing(),
             hold=self.usage.hold.timing(),
@@ -75,7 +76,7 @@ class PoolMonitor(Monitor):
     def _on_connect(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.add(record)
         if since := record.info.pop("connecting_since", None):
-            self.usage.creation.noted.append(time.monotonic() - since)
+            self.usage.creation.note(time.monotonic() - since)
 
     def _on_checkout(self, connection: Any, _record: ConnectionPoolEntry, holder: Any) -> None:
         self.usage.taken(connection, holder, time.monotonic())

@@ -21,6 +21,7 @@ from ..errors.middleware import get_request_id
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
 from .tls_files import file_to_blame
+from .transactions.guards import GuardedSession, guard_engine
 
 
 class DatabaseUnreachableError(ConnectionError):
@@ -105,7 +106,10 @@ class Database:
             )
         if db.behind_pgbouncer:
             _set_timeouts_in_each_transaction(self.engine, timeouts(db))
-        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        guard_engine(self.engine.sync_engine)
+        self.sessions = async_sessionmaker(
+            self.engine, expire_on_commit=False, sync_session_class=GuardedSession
+        )
 
     async def warm_up(self) -> int:
         """Open DB_WARM_UP connections, which stay idle in the pool, and return how many.

@@ -1,4 +1,4 @@
-"""What one was doing when an error was raised."""
+"""Values that say what the code was working on: for its log lines, and for its errors."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -35,7 +35,7 @@ _current: ContextVar[_Context | None] = ContextVar("error_context", default=None
 
 
 class error_context:  # noqa: N801  # used like a function
-    """Say what a block works on: `with error_context(user_id=7, symbol="BTC-USDT"):`
+    """Say what a block of code works on: `with error_context(user_id=7, symbol="BTC-USDT"):`
 
     Every line logged inside carries the values, and so does the line that reports an error raised
     inside, wherever it is caught: re-raised, translated (`from`, also `from None`), in a group, or
@@ -75,12 +75,12 @@ class error_context:  # noqa: N801  # used like a function
 
 
 def current_context() -> Mapping[str, Any]:
-    """The values of the blocks around the caller."""
+    """Return the values of the blocks around the caller."""
     return _current.get() or {}
 
 
 def context_of(error: BaseException) -> dict[str, Any]:
-    """What was said around the raise of this error, or of those it stems from or consists of."""
+    """Return the values that an error carries, or its causes, or the members of a group."""
     merged: dict[str, Any] = {}
     for part in _related(error):
         merged = {**getattr(part, _ATTRIBUTE, {}), **merged}
@@ -88,7 +88,7 @@ def context_of(error: BaseException) -> dict[str, Any]:
 
 
 def _related(error: BaseException) -> Iterator[BaseException]:
-    """The error, its causes and its members, nearest first."""
+    """Yield the error, its causes and its members, nearest first."""
     queue, seen = [error], set[int]()
     while queue:
         part = queue.pop(0)

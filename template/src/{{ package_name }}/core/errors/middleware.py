@@ -1,4 +1,4 @@
-"""The request id."""
+"""The request that is being served: its ids, and the middleware that gives it them."""
 
 import random
 import re
@@ -25,36 +25,33 @@ _log = structlog.get_logger(__name__)
 
 
 class ServedRequest:
-    """The request whose task, or task's task, this is. Tasks may live on when it is over."""
+    """The request that a task, or the task that started it, works for; it may be over already."""
 
-    __slots__ = ("ids", "scope")
+    __slots__ = ("request_id", "scope", "trace_id")
 
-    def __init__(self, ids: tuple[str, str], scope: Scope | None) -> None:
-        self.ids = ids
-        self.scope = scope  # None when it is over
+    def __init__(self, request_id: str, trace_id: str, scope: Scope | None) -> None:
+        self.request_id = request_id
+        self.trace_id = trace_id
+        self.scope = scope
+        """None when the request is over."""
 
 
-_NO_REQUEST = ServedRequest(("", ""), None)
+_NO_REQUEST = ServedRequest("", "", None)
 _request: ContextVar[ServedRequest] = ContextVar("request", default=_NO_REQUEST)
 
 
 get_request = _request.get
-"""The request being served; one that is over, and has no ids, outside of one."""
-
-
-def get_ids() -> tuple[str, str]:
-    """(request id, trace id) of the request being served; "" for what there is not."""
-    return _request.get().ids
+"""Return the request being served; outside of one, a request that is over and has no ids."""
 
 
 def get_request_id() -> str:
-    """The id of the request being served, or "" outside of one."""
-    return _request.get().ids[0]
+    """Return the id of the request being served, or "" outside of one."""
+    return _request.get().request_id
 
 
 def get_trace_id() -> str:
-    """The trace id of the request's span, or of the caller's `traceparent` header; or ""."""
-    return _request.get().ids[1]
+    """Return the trace id of the request's span, or of the caller's `traceparent` header; or ""."""
+    return _request.get().trace_id
 
 
 class RequestIDMiddleware:
@@ -71,10 +68,9 @@ class RequestIDMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        ids = _inbound(scope)
+        request_id, trace_id = _inbound_ids(scope)
         if scope.get("fastapi.telemetry"):  # which traces this request
-            ids = ids[0], _trace_id_of_span() or ids[1]
-        request_id = ids[0]
+            trace_id = _trace_id_of_span() or trace_id
         scope.setdefault("state", {})["request_id"] = request_id
         header = (_HEADER, request_id.encode())
 
@@ -84,7 +80,7 @@ class RequestIDMiddleware:
                 message["headers"] = [*headers, header]
             return send(message)
 
-        request = ServedRequest(ids, scope)
+        request = ServedRequest(request_id, trace_id, scope)
         token = _request.set(request)
         try:
             if scope["type"] == "http":
@@ -101,9 +97,9 @@ class RequestIDMiddleware:
 
 
 class _Handshake:
-    """A websocket that is refused, or fails before it is accepted, with a response of ours.
+    """Answers a websocket that is refused, or fails before it is accepted.
 
-    The server's own response would have no id.
+    The server's own response would have no request id.
     """
 
     def __init__(self, app: ASGIApp, scope: Scope, send: Send) -> None:
@@ -139,8 +135,8 @@ def _trace_id_of_span() -> str:
     return f"{span.trace_id:032x}" if span.is_valid else ""
 
 
-def _inbound(scope: Scope) -> tuple[str, str]:
-    """The client's ids where they are safe, else new ones."""
+def _inbound_ids(scope: Scope) -> tuple[str, str]:
+    """Return (request id, trace id): the client's where they are safe, else a new one and ""."""
     request_id = trace_id = b""
     times = 0
     for name, value in scope["headers"]:

@@ -1,15 +1,13 @@
-"""Health of the servers this one depends on: who asks, how often, and what is made of an answer."""
+"""Health checks of PostgreSQL and Redis: who asks, how often, and what is made of an answer."""
 
 import asyncio
 import time
 from collections import deque
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Protocol
 
 import asyncpg  # type: ignore[import-untyped]
 import structlog
-from pydantic import BaseModel
 from redis.exceptions import RedisError
 
 from ..alerts.alerts import Alert, Alerts
@@ -17,45 +15,28 @@ from ..config import Settings
 from ..database.migrations import read_revisions
 from ..observability.metrics import note_health
 from ..observability.redaction import Redactor, secrets_of
-from .postgres import DatabaseServer, Migrations
-from .redis import RedisServer
+from .latency import RedisLatency
+from .outcomes import Outcome, Sample, Status
+from .postgres import Migrations, PostgresConnection
+from .redis import RedisConnection
 
 _log = structlog.get_logger(__name__)
 
-_SAMPLES = 120
-_REASON_LENGTH = 300
+_MAX_SAMPLES = 120
+_MAX_REASON = 300  # characters
+# What a server that is away, or refuses, is seen by; anything else is a bug of ours.
+_FAILURES = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    RedisError,
+    OSError,
+    TimeoutError,
+)
 
 
-class Status(StrEnum):
-    """`degraded` still serves requests."""
-
-    HEALTHY = "healthy"
-    DEGRADED = "degraded"
-    UNHEALTHY = "unhealthy"
-
-
-def worst(statuses: list[Status]) -> Status:
-    return max(statuses, key=list(Status).index)
-
-
-class Outcome(BaseModel):
-    """What came of asking a server. `latency` is in seconds; `reason` says why it is unhealthy."""
-
-    status: Status
-    at: datetime
-    latency: float
-    reason: str = ""
-
-
-class Sample(BaseModel):
-    """The outcomes of one look at every server, by component."""
-
-    at: datetime
-    components: dict[str, Outcome]
-
-
-class Server(Protocol):
-    """What a check asks."""
+class HealthConnection(Protocol):
+    """The connection on which a health check asks a server."""
 
     async def ask(self) -> None:
         """Raise an error unless the server answers."""
@@ -63,11 +44,12 @@ class Server(Protocol):
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything: the server may be frozen."""
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Close the connection."""
 
 
-class Check:
-    """Asks one server. Probes that come together share one question, and its answer.
+class HealthCheck:
+    """Asks one server whether it answers. Probes that come together share one question.
 
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
     seconds, after which its connection is thrown away. A change is logged, and an alert, once.
@@ -76,7 +58,7 @@ class Check:
     def __init__(
         self,
         component: str,
-        server: Server,
+        connection: HealthConnection,
         *,
         timeout: float,
         max_age: float,
@@ -85,7 +67,7 @@ class Check:
     ) -> None:
         self.component = component
         self.last: Outcome | None = None
-        self._server = server
+        self._connection = connection
         self._timeout = timeout
         self._max_age = max_age
         self._alerts = alerts
@@ -95,7 +77,7 @@ class Check:
         self._question: asyncio.Task[None] | None = None
 
     async def outcome(self) -> Outcome:
-        """The outcome of the question that runs, or of a new one. Takes `timeout` at most."""
+        """Return the outcome of the question that runs, or of a new one; in `timeout` at most."""
         if self._running is None:
             if self.last is not None and time.monotonic() - self._asked_at < self._max_age:
                 return self.last
@@ -104,16 +86,17 @@ class Check:
         return await asyncio.shield(self._running)
 
     async def close(self) -> None:
+        """End what runs, and close the connection."""
         unfinished = {task for task in (self._running, self._question) if task is not None}
         for task in unfinished:
             task.cancel()
         if unfinished:
             await asyncio.wait(unfinished, timeout=self._timeout)
-        await self._server.close()
+        await self._connection.close()
 
     async def _ask(self) -> Outcome:
         self._asked_at = started = time.monotonic()
-        question = self._question = asyncio.create_task(self._server.ask())
+        question = self._question = asyncio.create_task(self._connection.ask())
         try:
             # Not `wait_for`, which would wait for what the question does after its cancellation.
             await asyncio.wait({question}, timeout=self._timeout)
@@ -122,7 +105,7 @@ class Check:
             self._running = None
             if not question.done():
                 question.add_done_callback(_forget)
-                self._server.abort()
+                self._connection.abort()
                 question.cancel()
         outcome = Outcome(
             status=Status.UNHEALTHY if reason else Status.HEALTHY,
@@ -136,21 +119,21 @@ class Check:
         return outcome
 
     def _reason(self, question: asyncio.Task[None]) -> str:
-        """Why the server counts as unhealthy; "" if it answered."""
+        """Return why the server counts as unhealthy; "" if it answered."""
         if not question.done():
             return f"TimeoutError: no answer within {self._timeout} seconds"
         error = question.exception()
         if error is None:
             return ""
-        if not isinstance(error, _FAILURES):  # a bug of ours, which must not look like an outage
+        if not isinstance(error, _FAILURES):  # must not look like an outage
             _log.error("health check broken", component=self.component, exc_info=error)
         reason = f"{type(error).__name__}: {error}"
-        return self._redactor.text(reason)[:_REASON_LENGTH]
+        return self._redactor.text(reason)[:_MAX_REASON]
 
     def _tell_change(self, before: Status, outcome: Outcome) -> None:
         if outcome.status is before:
             return
-        key, component = f"health-{self.component}", self.component
+        key, component = f"health:{self.component}", self.component
         if outcome.status is Status.UNHEALTHY:
             _log.warning("health check failed", component=component, error=outcome.reason)
             details = {"reason": outcome.reason}
@@ -166,57 +149,55 @@ def _forget(question: asyncio.Task[None]) -> None:
         question.exception()
 
 
-_FAILURES = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    RedisError,
-    OSError,
-    TimeoutError,
-)
-
-
 class HealthChecks:
     """The checks of PostgreSQL and Redis, and what they found lately."""
 
     def __init__(self, settings: Settings, alerts: Alerts | None = None) -> None:
         self.timeout = settings.health.server_timeout
-        self.history: deque[Sample] = deque(maxlen=_SAMPLES)
+        self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._settings = settings
-        self._database = DatabaseServer(settings)
-        servers: dict[str, Server] = {"database": self._database, "redis": RedisServer(settings)}
+        self._database = PostgresConnection(settings)
+        connections: dict[str, HealthConnection] = {
+            "database": self._database,
+            "redis": RedisConnection(settings),
+        }
         alerts = alerts or Alerts()
+        self._redis_latency = RedisLatency(settings.redis.slow_ping, alerts)
         redactor = Redactor(secrets_of(settings))
         self.checks = {
-            component: Check(
+            component: HealthCheck(
                 component,
-                server,
+                connection,
                 timeout=self.timeout,
                 max_age=settings.health.max_age,
                 alerts=alerts,
                 redactor=redactor,
             )
-            for component, server in servers.items()
+            for component, connection in connections.items()
         }
 
     async def database(self) -> Outcome:
+        """Return the outcome for PostgreSQL, a new one unless there is one of just now."""
         return await self.checks["database"].outcome()
 
     async def redis(self) -> Outcome:
+        """Return the outcome for Redis, a new one unless there is one of just now."""
         return await self.checks["redis"].outcome()
 
     async def all(self) -> dict[str, Outcome]:
+        """Return the outcomes for all servers, by component; they are asked at the same time."""
         outcomes = await asyncio.gather(*(check.outcome() for check in self.checks.values()))
         return dict(zip(self.checks, outcomes, strict=True))
 
     def is_down(self, component: str) -> bool:
-        """Whether it did not answer when it was last asked."""
+        """Whether the component did not answer when it was last asked."""
         last = self.checks[component].last
         return last is not None and last.status is Status.UNHEALTHY
 
     @property
     def migrations(self) -> Migrations:
+        """How migrated the database was when PostgreSQL last answered."""
         return self._database.migrations
 
     async def start(self) -> None:
@@ -224,8 +205,12 @@ class HealthChecks:
         self._database.revisions = await asyncio.to_thread(read_revisions, self._settings)
 
     async def look(self) -> None:
-        """Ask every server, and keep what they say for the history."""
-        self.history.append(Sample(components=await self.all(), at=datetime.now(UTC)))
+        """Ask every server, and keep the outcomes for the history; note how fast Redis is."""
+        outcomes = await self.all()
+        self.history.append(Sample(components=outcomes, at=datetime.now(UTC)))
+        if outcomes["redis"].status is Status.HEALTHY:
+            self._redis_latency.note(outcomes["redis"].latency)
 
     async def close(self) -> None:
+        """Close the connections."""
         await asyncio.gather(*(check.close() for check in self.checks.values()))

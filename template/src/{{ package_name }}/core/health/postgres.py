@@ -1,6 +1,6 @@
-"""Asking PostgreSQL whether it answers, and how migrated it is, on a connection of its own.
+"""The connection on which PostgreSQL is asked whether it answers, and how migrated it is.
 
-The pool is left alone: a busy one delays no check, and a check takes no connection away.
+It is not of the pool: a busy pool delays no check, and a check takes no connection away.
 """
 
 from collections.abc import Set as AbstractSet
@@ -14,7 +14,7 @@ from ..config import Settings
 from ..database.migrations import Revisions
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
-_RESTART = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
+_CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
 
 
 class Migrations(BaseModel):
@@ -29,8 +29,8 @@ class Migrations(BaseModel):
     found: list[str] = []
 
 
-class DatabaseServer:
-    """PostgreSQL, over one connection that is kept open. The question is: how migrated is it?"""
+class PostgresConnection:
+    """One connection, which is kept open. The question is: how migrated is the database?"""
 
     _QUESTION = "SELECT version_num FROM alembic_version"
 
@@ -46,13 +46,17 @@ class DatabaseServer:
         }
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
-        """Those of this code; until they are known, migrations are `unknown`."""
+        """The revisions of this code; until they are known, migrations are `unknown`."""
         self.found: frozenset[str] = frozenset()
+        """The revisions that the database had at the last answer."""
 
     async def ask(self) -> None:
+        """Raise an error unless PostgreSQL answers."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
-            with suppress(asyncpg.InterfaceError, asyncpg.PostgresConnectionError, *_RESTART):
+            with suppress(
+                asyncpg.InterfaceError, asyncpg.PostgresConnectionError, *_CLOSED_BY_SERVER
+            ):
                 await self._ask(connection)
                 return
         self._connection = connection = await asyncpg.connect(**self._options)
@@ -72,16 +76,18 @@ class DatabaseServer:
         self.found = frozenset(row["version_num"] for row in rows)
 
     def abort(self) -> None:
+        """Throw the connection away, without waiting for anything."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None
 
     async def close(self) -> None:
+        """Throw the connection away."""
         self.abort()
 
     @property
     def migrations(self) -> Migrations:
-        """As of the last answer."""
+        """How migrated the database was at the last answer."""
         if self.revisions is None:
             return Migrations()
         return Migrations(

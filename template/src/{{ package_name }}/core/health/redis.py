@@ -1,11 +1,11 @@
-"""Asking Redis whether it answers, on a connection that no pool has to spare."""
+"""The connection on which Redis is asked whether it answers. No pool has to spare it."""
 
 from ..config import Settings
 from ..redis.client import create_redis
 
 
-class RedisServer:
-    """Redis, over one connection that redis-py opens again when it is broken."""
+class RedisConnection:
+    """One connection, which redis-py opens again when it is broken. The question is PING."""
 
     def __init__(self, settings: Settings) -> None:
         self._client = create_redis(
@@ -13,10 +13,12 @@ class RedisServer:
         )
 
     async def ask(self) -> None:
+        """Raise an error unless Redis answers."""
         await self._client.ping()
 
     def abort(self) -> None:
         """Nothing to do: redis-py drops the connection of a command that is cancelled."""
 
     async def close(self) -> None:
+        """Close the connection."""
         await self._client.aclose()

@@ -19,7 +19,7 @@ Shutdown = Callable[[], Any]
 
 
 class _MaskQuery(SpanProcessor):
-    """What looks like a secret in a URL's query is not sent along."""
+    """Masks what looks like a secret in a URL's query."""
 
     _redactor = Redactor()
 
@@ -32,7 +32,7 @@ class _MaskQuery(SpanProcessor):
 def start_exporters(
     traces: str | None, measurements: str | None, attributes: dict[str, str]
 ) -> list[Shutdown]:
-    """Export to "otlp" or "console"; return what sends the rest and ends it.
+    """Export to "otlp" or "console"; return the functions that send the rest and end it.
 
     Providers that somebody else has set up, such as `opentelemetry-instrument`, are left alone.
     """

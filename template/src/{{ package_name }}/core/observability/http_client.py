@@ -1,4 +1,4 @@
-"""Requests of ours to other services."""
+"""The HTTP client for requests to other services."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _trace_context = TraceContextTextMapPropagator()  # and no baggage, which is the
 
 
 def create_http_client(**options: Any) -> httpx.AsyncClient:
-    """An httpx client whose requests carry the id, and the trace, of the request being served.
+    """Create an httpx client whose requests carry the id and trace of the request being served.
 
     `options` are httpx's own. Keep one client for the life of the application.
     """

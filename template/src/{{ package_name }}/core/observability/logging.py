@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TextIO
+from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
@@ -13,7 +13,7 @@ from structlog.typing import EventDict, Processor
 
 from ..config import Settings
 from ..errors.context import current_context
-from ..errors.middleware import get_ids
+from ..errors.middleware import get_request
 from .redaction import redactor_of
 
 
@@ -35,17 +35,16 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         _Redact(settings),
         lambda _logger, _method, event: render(event).decode(),
     ]
-    # structlog's own lines take the short way; those of the standard library's loggers, which
-    # other libraries use, end in the same processors.
+    # Lines of the standard library's loggers, which other libraries use, end in the same processors
+    # as structlog's own.
     structlog.configure(
         processors=_PROCESSORS,
         logger_factory=LineLogger,
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    # In place: a module's logger keeps what it was made with.
     _PROCESSORS[:] = [*described, *written]
-    LineLogger.write, LineLogger.level, LineLogger.render = _writer(stream), level, render
+    _output.change(stream, level, render)
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -71,46 +70,78 @@ def _is_no_refused_websocket(record: logging.LogRecord) -> bool:
     return record.msg != "ASGI callable returned without completing handshake."
 
 
+# A module's logger keeps this list, and what it writes with, from its first line on: so both are
+# changed in place.
 _PROCESSORS: list[Processor] = []
-_METHODS = {logging.INFO: "info", logging.ERROR: "error"}
+
+
+class _Output:
+    """The output of the process's log: where lines go, how they look, and from which level on."""
+
+    def __init__(self, stream: TextIO, level: int, render: Callable[[EventDict], bytes]) -> None:
+        self.change(stream, level, render)
+
+    def change(self, stream: TextIO, level: int, render: Callable[[EventDict], bytes]) -> None:
+        self.level = level
+        self.render = render
+        self._put = _writer(stream)
+
+    def write(self, line: bytes) -> None:
+        # A full disk or a closed pipe must not fail the request that is logged.
+        try:
+            self._put(line + b"\n")
+        except (OSError, ValueError):
+            return
 
 
 class LineLogger:
-    """What structlog writes with: it knows its name, and where all of them write."""
-
-    level: ClassVar[int] = logging.INFO
-    render: ClassVar[Callable[[EventDict], bytes]]
-    write: ClassVar[Callable[[bytes], None]]
+    """Writes structlog's lines, and knows its name."""
 
     def __init__(self, name: str = "") -> None:
         self.name = name
 
-    def line(self, level: int, event: EventDict) -> None:
-        """Log these values and no others, at a quarter of the cost of structlog's front.
-
-        They must be our own, for they are not searched for secrets.
-        """
-        if level < self.level:
-            return
-        event["level"], event["logger"] = _METHODS[level], self.name
-        event["timestamp"] = datetime.now(UTC)
-        self._write(LineLogger.render(_add_ids(self, "", event)))
-
     def msg(self, line: str) -> None:
-        self._write(line.encode(errors="backslashreplace"))
-
-    def _write(self, line: bytes) -> None:
-        # A full disk or a closed pipe must not fail the request that is logged.
-        try:
-            LineLogger.write(line + b"\n")
-        except (OSError, ValueError):
-            return
+        _output.write(line.encode(errors="backslashreplace"))
 
     debug = info = warning = error = critical = fatal = log = msg
 
 
+def log_request(
+    event: Literal["request", "request broken off"],
+    *,
+    is_error: bool,
+    method: str,
+    route: str,
+    status: int,
+    duration_ms: float,
+    size: int,
+    client: str,
+) -> None:
+    """Log the line of a request, past structlog and redaction: every request pays for it.
+
+    `method` is one of HTTP's and `route` a template, both from a list of ours, and `client` is an
+    address. So no value can hold a secret, and for that reason it takes no others.
+    """
+    level, name = (logging.ERROR, "error") if is_error else (logging.INFO, "info")
+    if level < _output.level:
+        return
+    line: EventDict = {
+        "event": event,
+        "method": method,
+        "route": route,
+        "status": status,
+        "duration_ms": duration_ms,
+        "bytes": size,
+        "client": client,
+        "level": name,
+        "logger": "access",
+        "timestamp": datetime.now(UTC),
+    }
+    _output.write(_output.render(_add_ids(None, "", line)))
+
+
 def _writer(stream: TextIO) -> Callable[[bytes], None]:
-    """Writes to the stream at once; where it can, to the bytes below, at half the cost."""
+    """Return what writes to the stream at once: where it can, to its bytes, at half the cost."""
     buffer = getattr(stream, "buffer", None)
     if buffer is None:
         return lambda line: print(line.decode(), end="", file=stream, flush=True)
@@ -128,7 +159,8 @@ def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _add_ids(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    request_id, trace_id = get_ids()
+    request = get_request()
+    request_id, trace_id = request.request_id, request.trace_id
     if not request_id:  # the server logs an error after the request has ended
         error = event.get("exc_info")
         error = error[1] if isinstance(error, tuple) else error
@@ -157,19 +189,20 @@ def _add_exception(logger: Any, method: str, event: EventDict) -> EventDict:
 
 
 class _Redact:
-    """The one place where secrets are masked: the last before a line is written."""
+    """Masks secrets in a line, right before it is written; nothing else does."""
 
     def __init__(self, settings: Settings) -> None:
         self._redactor = redactor_of(settings)
 
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         for name, value in event.items():
-            if name not in _OURS:
+            if name not in _NEVER_SECRET:
                 event[name] = self._redactor.value(name, value)
         return event
 
 
-_OURS = frozenset({"level", "logger", "timestamp", "request_id", "trace_id"})
+# Made by us, or, as the ids, of a form that is checked where they come in.
+_NEVER_SECRET = frozenset({"level", "logger", "timestamp", "request_id", "trace_id"})
 
 
 def _to_json(event: EventDict) -> bytes:
@@ -190,5 +223,4 @@ def _for_people(colors: bool) -> Callable[[EventDict], bytes]:
     return render
 
 
-# Until `configure_logging` is called.
-LineLogger.render, LineLogger.write = _to_json, _writer(sys.stderr)
+_output = _Output(sys.stderr, logging.INFO, _to_json)  # until `configure_logging` is called

@@ -1,4 +1,4 @@
-"""Keeping secrets out of what is logged."""
+"""Masking of secrets in what is logged or sent."""
 
 import json
 import re
@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote, urlsplit
 from pydantic import BaseModel, SecretStr
 
 _MASK = "***"
-_SHORT = 200
-_LONGEST = 32_768  # characters; no line of ours is as long, and no client shall make one
+_SHORT_TEXT = 200  # characters; texts of this length are remembered
+_MAX_TEXT = 32_768  # characters; no line of ours is as long, and no client shall make one
 
 _NAMES = (
     r"passwords?|passwd|pwd|passphrase|pass|secrets?|token|authorization|cookie|credentials?"
@@ -53,7 +53,7 @@ _SECRET_TEXTS = [
 
 
 class Redactor:
-    """Masks values by name, by what they look like, and the known secrets wherever they occur."""
+    """Masks values by their name and by what they look like, and `secrets` wherever they occur."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # A short one would mask words that have nothing to do with it.
@@ -69,15 +69,15 @@ class Redactor:
         self._short_text = lru_cache(maxsize=4096)(self._masked)
 
     def text(self, text: str) -> str:
-        """The text with every secret in it masked, and cut if it is very long."""
-        if len(text) <= _SHORT:
+        """Return the text with every secret in it masked, and cut if it is very long."""
+        if len(text) <= _SHORT_TEXT:
             return self._short_text(text)
-        if len(text) > _LONGEST:
-            text = f"{text[:_LONGEST]}... ({len(text)} characters)"
+        if len(text) > _MAX_TEXT:
+            text = f"{text[:_MAX_TEXT]}... ({len(text)} characters)"
         return self._masked(text)
 
     def value(self, name: str, value: Any) -> Any:
-        """The value of that name with every secret in it masked, down to any depth."""
+        """Return the value of that name with every secret in it masked, down to any depth."""
         if value is None or isinstance(value, bool):
             return value
         if is_secret_name(name):
@@ -102,19 +102,19 @@ class Redactor:
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether a value of that name is one, such as `DB_PASSWORD`, `apiKey` or `auth_token`."""
+    """Whether a value of that name is a secret, as of `DB_PASSWORD`, `apiKey`, `auth_token`."""
     return _SECRET_NAME.fullmatch(name[-100:]) is not None
 
 
 def redactor_of(settings: BaseModel) -> Redactor:
-    """One that knows every secret of the settings, also those within URLs."""
+    """Create a redactor that knows every secret of the settings, those in URLs included."""
     secrets = secrets_of(settings)
     quoted = [urlsplit(secret).password or "" for secret in secrets if "://" in secret]
     return Redactor(secrets + quoted + [unquote(password) for password in quoted])
 
 
 def secrets_of(model: BaseModel) -> list[str]:
-    """The value of every secret field, nested ones included."""
+    """Return the value of every secret field of the settings, nested ones included."""
     found: list[str] = []
     for name in type(model).model_fields:
         value = getattr(model, name)

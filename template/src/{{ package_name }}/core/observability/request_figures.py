@@ -1,4 +1,4 @@
-"""What the histogram of requests says, for people."""
+"""Figures of the busiest routes, for people, from the histogram of requests."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from .request_log import is_polled
 
 
 class RouteFigures(BaseModel):
-    """Requests of this process since its start. `mean` and `p95` are in seconds."""
+    """The requests of a route to this process since its start. `mean` and `p95` are in seconds."""
 
     method: str
     route: str
@@ -30,7 +30,7 @@ class _Sums:
 
 
 def request_figures(limit: int = 12) -> list[RouteFigures]:
-    """The routes with the most requests, the first of them first; without what is polled."""
+    """Return the `limit` routes with most requests, the busiest first, without what is polled."""
     routes: dict[tuple[str, str], _Sums] = defaultdict(_Sums)
     for sample in (sample for family in DURATION.collect() for sample in family.samples):
         sums = routes[sample.labels["method"], sample.labels["route"]]
@@ -58,7 +58,7 @@ def request_figures(limit: int = 12) -> list[RouteFigures]:
 
 
 def _quantile(buckets: Mapping[float, float], count: int, share: float) -> float | None:
-    """As PromQL's histogram_quantile: evenly spread within a bucket."""
+    """Estimate a quantile as PromQL's histogram_quantile does: evenly spread within a bucket."""
     rank, lower, below = share * count, 0.0, 0.0
     for bound, total in sorted(buckets.items()):
         if total >= rank:

@@ -1,21 +1,19 @@
-"""One log line and one count for each request."""
+"""The middleware that logs and counts each request."""
 
-import logging
 import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .logging import LineLogger
-from .metrics import IN_PROGRESS, count_request
+from .logging import log_request
+from .metrics import IN_PROGRESS, count_request, known_method
 from .route import route_template
 
-_log = LineLogger("access")
-_QUIET = ("/health/", "/metrics/", "/status/data/")
+_POLLED = ("/health/", "/metrics/", "/status/data/")
 
 
 def is_polled(path: str) -> bool:
-    """Whether machines ask for it all the time, so that it would fill logs and traces."""
-    return f"{path}/".startswith(_QUIET)
+    """Whether machines ask for the path all the time, so that it would fill logs and traces."""
+    return f"{path}/".startswith(_POLLED)
 
 
 class RequestLogMiddleware:
@@ -55,26 +53,17 @@ class RequestLogMiddleware:
         finally:
             IN_PROGRESS.dec()
             seconds = time.perf_counter() - started
-            route = route_template(scope)
-            count_request(scope["method"], route, status, seconds)
+            method, route = known_method(scope["method"]), route_template(scope)
+            count_request(method, route, status, seconds)
             if not is_polled(scope["path"]):
-                _log_request(scope, route, status, size, seconds, is_complete)
-
-
-def _log_request(
-    scope: Scope, route: str, status: int, size: int, seconds: float, is_complete: bool
-) -> None:
-    client = scope.get("client")
-    is_bad = status >= 500 or not is_complete
-    _log.line(
-        logging.ERROR if is_bad else logging.INFO,
-        {
-            "event": "request" if is_complete else "request broken off",
-            "method": scope["method"],
-            "route": route,
-            "status": status,
-            "duration_ms": round(seconds * 1000, 2),
-            "bytes": size,
-            "client": client[0] if client else "",
-        },
-    )
+                client = scope.get("client")
+                log_request(
+                    "request" if is_complete else "request broken off",
+                    is_error=status >= 500 or not is_complete,
+                    method=method,
+                    route=route,
+                    status=status,
+                    duration_ms=round(seconds * 1000, 2),
+                    size=size,
+                    client=client[0] if client else "",
+                )

@@ -1,4 +1,4 @@
-"""Which route served a request."""
+"""The template of the route that served a request."""
 
 from starlette.types import Scope
 
@@ -6,7 +6,7 @@ UNMATCHED = "unmatched"
 
 
 def route_template(scope: Scope) -> str:
-    """The path as it was declared, such as `/v1/orders/{order_id}`, or "unmatched".
+    """Return the path as it was declared, such as `/v1/orders/{order_id}`, or "unmatched".
 
     Unlike the path itself it says nothing of the caller, and there are only so many of them.
     """
@@ -18,7 +18,10 @@ def route_template(scope: Scope) -> str:
 
 
 def _path_without_parameters(scope: Scope) -> str:
-    """Starlette's own routes, such as `/docs`, leave no other trace than that one was found."""
+    """Return the path of one of Starlette's own routes, such as `/docs`, or "unmatched".
+
+    These leave no other trace in the scope than that a route was found.
+    """
     if "endpoint" in scope:
         path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         if any(getattr(route, "path", None) == path for route in scope["app"].routes):

@@ -21,11 +21,11 @@ _log = structlog.get_logger(__name__)
 
 _EXPORTERS = ("otlp", "console", "none")
 _FLUSH_SECONDS = 2.0
-"""What is left at the end has so long to be sent: a collector that hangs must not hold us up."""
+"""How long the rest may take to be sent at the end: a collector that hangs must not hold us up."""
 
 
 def telemetry_config() -> TelemetryConfig:
-    """FastAPI's `telemetry=` option."""
+    """Return FastAPI's `telemetry=` option."""
     if not any(name.startswith(("OTEL_", "FASTAPI_OTEL_")) for name in os.environ):
         # FastAPI would look for providers anew at every request, to find none.
         return TelemetryConfig(tracing=False, metrics=False, logs=False)

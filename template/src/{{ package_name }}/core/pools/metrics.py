@@ -66,8 +66,3 @@ LEAKS = Counter(
     "Connections that were not given back, by how it showed: held, orphaned or collected",
     [_POOL, "tier"],
 )
-PING = Histogram(
-    "redis_ping_duration_seconds",
-    "Seconds Redis took to answer the monitor's PING",
-    buckets=_SECONDS,
-)

@@ -1,4 +1,4 @@
-"""What a pool of connections does, and what is to be said about it."""
+"""The base of the monitors of both pools: figures, saturation, leaks, recommendations."""
 
 from collections import Counter, deque
 from typing import Any
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ..alerts.alerts import Alert, Alerts
 from ..config.groups import DatabaseSettings, RedisSettings
 from . import metrics
-from .advice import PoolSettings, recommend
+from .advice import PoolSize, recommend
 from .leases import Leak
 from .usage import Recent, Timing, Usage
 
@@ -20,25 +20,34 @@ _MAX_TEXT = 300
 
 
 class PoolFigures(BaseModel):
+    """The figures of a pool; docs/pools.md explains them."""
+
     size: int | None
     """Connections that stay open; None where there is no pool."""
     max: int | None
     """Connections there may be; None if unlimited."""
     in_use: int
+    """Connections that are taken, or being opened for someone."""
     idle: int
+    """Connections that are open, and free."""
     overflow: int
+    """Open connections beyond `size`."""
     waiters: int
+    """Callers that wait until another gives a connection back."""
     utilisation: float | None
     """in_use of max, 0 to 1; None if unlimited."""
     timeouts: int
     """Waits for a connection that were given up, since the start."""
     wait: Timing
+    """From asking for a connection to having it."""
     hold: Timing
+    """From taking a connection to giving it back."""
     creation: Timing
+    """The opening of a connection."""
 
 
 class PoolReport(BaseModel):
-    """What the health endpoints and the status page say of a pool."""
+    """The report of a pool, as the health endpoints and the status page show it."""
 
     figures: PoolFigures | None = None
     """None where the monitor is broken."""
@@ -50,7 +59,7 @@ class PoolReport(BaseModel):
 
 
 class Monitor:
-    """What the monitors of both pools have in common."""
+    """Watches a pool. `size_name` is the setting that makes it larger."""
 
     def __init__(
         self, pool: str, size_name: str, settings: DatabaseSettings | RedisSettings
@@ -65,10 +74,11 @@ class Monitor:
         self._is_saturated = False
 
     def figures(self) -> PoolFigures:
+        """Return the figures as they are now."""
         raise NotImplementedError
 
     async def check(self, alerts: Alerts) -> None:
-        """Look for what a person should know. Called every few seconds."""
+        """Look for what a person should know, and tell `alerts`. Called every few seconds."""
         self._check_pool(alerts)
 
     def report(self, limit: int) -> PoolReport:
@@ -90,17 +100,17 @@ class Monitor:
             return PoolReport()
 
     def leaks(self) -> list[Leak]:
-        """Return those not given back yet, and the last that were collected."""
+        """Return the leaks not given back yet, and the last that were collected."""
         return self.usage.leases.leaks()
 
     def recommendations(self) -> list[str]:
-        """What to change, and why, by what happened within the last minutes."""
+        """Return what to change, and why, as sentences about the last minutes."""
         figures = self.figures()
         return recommend(
             self.usage,
             self._recent,
             sum([*self._busiest, self.usage.leases.routes()], Counter[str]()),
-            PoolSettings(self._size_name, figures.size, figures.max),
+            PoolSize(self._size_name, figures.size, figures.max),
             is_short=self._is_saturated or figures.waiters > 0,
         )
 
@@ -110,7 +120,7 @@ class Monitor:
         return self._is_saturated
 
     def refresh(self) -> None:
-        """Bring what Prometheus scrapes up to date."""
+        """Set the gauges that Prometheus scrapes."""
         figures = self.figures()
         unlimited = float("inf")
         metrics.COUNT.labels("used", self._pool).set(figures.in_use)
@@ -128,7 +138,7 @@ class Monitor:
             self._busiest.append(self.usage.leases.routes())
         elif self._busiest:
             self._busiest.append(Counter())
-        key = f"pool {self._pool}"
+        key = f"pool:{self._pool}"
         if is_full and not self._is_saturated:
             self._is_saturated = True
             alerts.fire(
@@ -142,7 +152,7 @@ class Monitor:
             self._is_saturated = False
             title = f"The pool of {self._pool} connections is no longer saturated"
             alerts.resolve(key, title, _summary(figures))
-        self.usage.leases.check(alerts)
+        self.usage.leases.report_leaks(alerts)
         self._recent.note()
         self.refresh()
 

@@ -1,14 +1,19 @@
-"""Where in the service's own code something happens.
+"""Where in the service's own code a connection is taken, and where its task waits.
 
-A place is a code object and an offset into it, which keep nothing else alive, as a frame would.
+This is what the `file:line` of a leak comes from, at every taking of a connection; so it has to be
+cheap. It walks the frames of the callers, up to the nearest that is neither a library's nor
+`core`'s. A greenlet and a coroutine each have frames of their own, so there is more than one
+chain to walk. No public interface of Python or SQLAlchemy tells this: tests/core/pools pins it.
+
+A place is a code object and an offset into it: unlike a frame they keep nothing else alive.
 """
 
 import asyncio
-import sys
 import sysconfig
 from enum import Enum, auto
 from functools import lru_cache
 from pathlib import Path
+from sys import _getframe
 from types import CodeType, FrameType
 from typing import Any
 
@@ -16,8 +21,8 @@ from greenlet import getcurrent  # type: ignore[import-untyped]
 
 Place = tuple[CodeType, int]
 
-_HERE, _CORE, _PACKAGE = (str(folder) for folder in Path(__file__).parents[:3])
-_LIBRARIES = ("<", _HERE, *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
+_POOLS, _CORE, _PACKAGE = (str(folder) for folder in Path(__file__).parents[:3])
+_LIBRARIES = ("<", _POOLS, *{path for name, path in sysconfig.get_paths().items() if "lib" in name})
 # What stands above them runs every task, and has called none of it.
 _EVENT_LOOP = ("/asyncio/events.py", "/asyncio/runners.py")
 
@@ -41,12 +46,12 @@ def _kind(path: str) -> _Kind:
 
 
 def caller() -> Place | None:
-    """The nearest of the service's own callers; the nearest in `core` if there is none."""
+    """Return the nearest of the service's own callers, else the nearest in `core`, else None."""
     # SQLAlchemy runs in a greenlet, whose frames end where the coroutine that waits for it is.
     # That is where to look: to ask Python for the frames within costs more than all else here.
     parent = getcurrent().parent
     if parent is None:
-        return _nearest(sys._getframe(1), None)
+        return _nearest(_getframe(1), None)
     frame = outer = parent.gr_frame
     own, event_loop = _Kind.OWN, _Kind.EVENT_LOOP
     while frame is not None:
@@ -57,7 +62,7 @@ def caller() -> Place | None:
         if kind is event_loop:
             break
         frame = frame.f_back
-    return _nearest(sys._getframe(1), outer)
+    return _nearest(_getframe(1), outer)
 
 
 def _nearest(*chains: FrameType | None) -> Place | None:
@@ -78,7 +83,7 @@ def _nearest(*chains: FrameType | None) -> Place | None:
 
 
 def position(task: "asyncio.Task[Any] | None") -> Place | None:
-    """Where a task waits now, in the service's own code; None if it has ended."""
+    """Return where a task waits now, in the service's own code; None if it has ended."""
     place: Place | None = None
     awaited: Any = task.get_coro() if task is not None and not task.done() else None
     while awaited is not None:
@@ -90,7 +95,7 @@ def position(task: "asyncio.Task[Any] | None") -> Place | None:
 
 
 def describe(place: Place | None) -> str:
-    """`file:line function`; the file of the service's own is relative to where its package is."""
+    """Return `file:line function`; a file of the service is relative to its package's folder."""
     if place is None:
         return "unknown"
     code, offset = place

@@ -1,10 +1,10 @@
-"""Whether the event loop runs. While it is blocked nothing is answered, a probe neither."""
+"""Watching the event loop: while it is blocked, nothing is answered, not even a probe."""
 
 import asyncio
-import sys
 import threading
 import time
 import traceback
+from sys import _current_frames
 
 import structlog
 
@@ -12,14 +12,14 @@ from ..alerts.alerts import Alert, Alerts
 
 _log = structlog.get_logger(__name__)
 
-_FRAMES = 20
+_MAX_FRAMES = 20
 
 
 class Heartbeat:
-    """A task that beats, and a thread that misses its beats.
+    """Reports code that blocks the event loop: `async with` it, on the loop that is watched.
 
-    Where they stay away for `stall_timeout` seconds, the thread logs what the loop's own thread is
-    at: the code that blocks it. `async with` it, on the loop that is watched.
+    A task beats, and a thread watches the beats. When none came for `stall_timeout` seconds, the
+    thread logs where the loop's own thread is: that is the code that blocks it.
     """
 
     def __init__(self, stall_timeout: float, alerts: Alerts) -> None:
@@ -31,7 +31,7 @@ class Heartbeat:
 
     @property
     def is_alive(self) -> bool:
-        """False when the loop runs, and the beats stay away all the same."""
+        """Whether the task beats; when it does not though the loop runs, it was cancelled."""
         return time.monotonic() - self._last < self._stall_timeout
 
     async def __aenter__(self) -> "Heartbeat":
@@ -71,8 +71,8 @@ class Heartbeat:
                 self._report()
 
     def _report(self) -> None:
-        frame = sys._current_frames().get(self._watched)
-        stack = traceback.extract_stack(frame, limit=None)[-_FRAMES:] if frame else []
+        frame = _current_frames().get(self._watched)
+        stack = traceback.extract_stack(frame, limit=None)[-_MAX_FRAMES:] if frame else []
         where = f"{stack[-1].filename}:{stack[-1].lineno} {stack[-1].name}" if stack else ""
         _log.error(
             "event loop blocked",
@@ -80,6 +80,8 @@ class Heartbeat:
             where=where,
             stack="".join(traceback.format_list(stack)),
         )
-        alert = Alert("event-loop", "The event loop was blocked", {"where": where}, lasts=False)
+        alert = Alert(
+            "process:event-loop", "The event loop was blocked", {"where": where}, lasts=False
+        )
         # Alerts belong to the loop: it is told as soon as the loop runs again.
         self._loop.call_soon_threadsafe(self._alerts.fire, alert)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import structlog
@@ -14,7 +14,8 @@ _log = structlog.get_logger(__name__)
 async def every(seconds: float, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
     """Do `work` now and `seconds` after it ended, as long as the block runs.
 
-    An error of it is logged, once for as long as it is the same, and does not end the repetition.
+    An error of it is logged, once for as long as it is the same. Nothing that `work` raises ends
+    the repetition, except what ends the process (SystemExit, KeyboardInterrupt).
     """
     task = asyncio.create_task(_repeat(seconds, work))
     try:
@@ -32,15 +33,30 @@ async def _repeat(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
             known = ""
-        except Exception as error:
-            if repr(error) != known:
-                known = repr(error)
-                _log.error("periodic work failed", work=_name_of(work), exc_info=error)
+        except (Exception, asyncio.CancelledError) as error:
+            # Unless it is ours, the cancellation is of something that `work` has waited for.
+            if not task.cancelling():
+                known = _report(work, error, known)
         # Work may swallow our cancellation: before Python 3.12 asyncio.wait_for() does, where what
         # it waits for has just ended, and redis-py sends every command through it.
         if task.cancelling():
             return
         await asyncio.sleep(seconds)
+
+
+def _report(work: Callable[..., object], error: BaseException, known: str) -> str:
+    """Log the error of `work` unless it is the `known` one, and return what is known then.
+
+    Raises nothing: an error may have no text, and work no name.
+    """
+    with suppress(Exception):
+        text = repr(error)
+        if text == known:
+            return known
+        known = text
+    with suppress(Exception):
+        _log.error("periodic work failed", work=_name_of(work), exc_info=error)
+    return known
 
 
 def _name_of(work: Callable[..., object]) -> str:

@@ -35,7 +35,7 @@ def run_server(
 ) -> None:
     """Serve until SIGTERM or SIGINT; further ones are ignored then. Call it in `Interruptible`.
 
-    `application` is `module:attribute`. What happens in between is lifecycle.py's. `greeting` is
+    `application` is `module:attribute`. What happens in between is drain.py's. `greeting` is
     printed when the one worker answers; `reload` starts it anew when its package has changed.
     """
     package, _, _ = application.partition(".")

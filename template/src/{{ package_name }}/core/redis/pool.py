@@ -1,4 +1,4 @@
-"""redis-py's blocking pool, with figures, and with leases for its connections."""
+"""redis-py's blocking pool of connections, with figures and leases."""
 
 import time
 from typing import Any, cast
@@ -11,15 +11,16 @@ from redis.exceptions import MaxConnectionsError
 
 from ..pools.usage import Usage
 
-_NONE_FREE = "No connection available."  # what redis-py calls it
+_NONE_IS_FREE = "No connection available."  # redis-py's text
 
 
 class MonitoredRedisPool(BlockingConnectionPool):
-    """Raises MaxConnectionsError, with figures, where no connection becomes free in time."""
+    """A pool that notes its waits and leases in `usage`, once a monitor has given it one."""
 
     usage: Usage | None = None
 
     async def get_connection(self, *_: Any, **__: Any) -> AbstractConnection:
+        """Take a connection. Raises MaxConnectionsError, with figures, if none is free in time."""
         usage = self.usage
         if usage is None:
             return await self._get_connection()
@@ -28,14 +29,15 @@ class MonitoredRedisPool(BlockingConnectionPool):
         try:
             connection = await self._get_connection()
         except RedisConnectionError as error:
-            if str(error) != _NONE_FREE:
+            if str(error) != _NONE_IS_FREE:
                 raise
             usage.timed_out()
-            raise MaxConnectionsError(f"No connection became free: {self.state()}") from error
+            state = usage.state(self.in_use, self.idle)
+            raise MaxConnectionsError(f"No connection became free: {state}") from error
         finally:
             usage.pending -= 1
         now = time.monotonic()
-        usage.wait.noted.append(now - since)
+        usage.wait.note(now - since)
         usage.taken(connection, None, now)
         return connection
 
@@ -47,7 +49,7 @@ class MonitoredRedisPool(BlockingConnectionPool):
         is_open, since = connection.is_connected, time.monotonic()
         await super().ensure_connection(connection)
         if self.usage is not None and not is_open:
-            self.usage.creation.noted.append(time.monotonic() - since)
+            self.usage.creation.note(time.monotonic() - since)
 
     async def release(self, connection: AbstractConnection) -> None:
         if self.usage is not None:
@@ -63,23 +65,18 @@ class MonitoredRedisPool(BlockingConnectionPool):
 
     @property
     def idle(self) -> int:
+        """Connections that are open, and free."""
         return int(self.get_connection_count()[0][0])
 
     @property
     def in_use(self) -> int:
+        """Connections that are taken."""
         return int(self.get_connection_count()[1][0])
 
     @property
     def waiters(self) -> int:
         """Callers that wait for another to give a connection back."""
-        if self.usage is None:
-            return 0
-        opening = max(0, self.in_use - len(self.usage.leases))
-        return max(0, self.usage.pending - opening)
-
-    def state(self) -> str:
-        in_use, idle = self.in_use, self.idle
-        return f"total={in_use + idle}, in_use={in_use}, idle={idle}, waiting={self.waiters}"
+        return self.usage.waiters(self.in_use) if self.usage is not None else 0
 
 
 class MonitoredRedis(Redis):

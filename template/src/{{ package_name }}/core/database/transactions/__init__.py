@@ -5,8 +5,9 @@ async with transactional(session) as tx: ...            # one attempt
 await run_in_transaction(sessions, transfer, a, b)      # likewise, and returns the result
 """
 
-from .blocks import IsolationLevel, TransactionUsageError
 from .commit import CommitOutcomeUnknownError
+from .guards import TransactionUsageError
+from .options import IsolationLevel
 from .retry import Retry, RetryableTransactionError
 from .transactional import after_commit, run_in_transaction, transactional
 

@@ -1,4 +1,4 @@
-"""What is to happen once a transaction is committed, and only then."""
+"""Callbacks, which run once a transaction is committed, and only then."""
 
 import inspect
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Callback: TypeAlias = Callable[[], object]
 
 
 async def run_callbacks(callbacks: list[Callback]) -> None:
-    """Run all of them in order. An error in one is logged: the commit is done, the rest follows."""
+    """Run the callbacks in order. An error is logged: the commit is done, and the rest follows."""
     for callback in callbacks:
         try:
             result = callback()

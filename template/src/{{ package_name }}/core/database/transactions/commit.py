@@ -4,21 +4,20 @@ import asyncio
 import time
 from contextlib import suppress
 from typing import Final
-from weakref import WeakSet
 
 import structlog
-from sqlalchemy import Connection, Engine, event, text
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from .guards import may_have_failed
 from .retry import sqlstate_of
 
 _log = structlog.get_logger(__name__)
 
 _VERIFY_SECONDS: Final = 10.0
-_VERIFY_PAUSE: Final = 0.05
+_VERIFY_PAUSE: Final = 0.05  # seconds
 
 
 class CommitOutcomeUnknownError(Exception):
@@ -76,8 +75,8 @@ class _Attempt:
 
     def run(self, session: Session) -> None:
         session.flush()
-        if _failed:
-            _refuse_failed_transaction(session)
+        if may_have_failed(session):
+            session.execute(text("SELECT 1"))  # DBAPIError 25P02 where COMMIT would roll back
         if self.verify:
             self.transaction_id = session.scalar(text(_TRANSACTION_ID))
         self.is_sent = True
@@ -102,7 +101,7 @@ _STATUS = text("SELECT pg_xact_status(CAST(CAST(:id AS text) AS xid8))")
 
 
 async def _ask_what_happened(session: AsyncSession, transaction_id: str | None) -> str | None:
-    """`committed`, `aborted`, or None if the server can't be asked or does not know."""
+    """Return "committed", "aborted", or None if the server can't be asked or does not know."""
     if transaction_id is None:  # it has written nothing
         return "committed"
     await session.invalidate()
@@ -126,22 +125,3 @@ def _status_of(session: Session, transaction_id: str) -> str | None:
     with session.get_bind().engine.connect() as connection:
         status: str | None = connection.scalar(_STATUS, {"id": transaction_id})
         return status
-
-
-# --- After an error that the block has handled ---------------------------------------------------
-
-# PostgreSQL answers COMMIT of a failed transaction with a silent ROLLBACK, which the driver takes
-# for success. So a connection that has seen an error is asked once more before its COMMIT.
-_failed: WeakSet[Connection] = WeakSet()
-
-
-@event.listens_for(Engine, "handle_error")
-def _remember_failure(context: ExceptionContext) -> None:
-    if context.connection is not None:
-        _failed.add(context.connection)
-
-
-def _refuse_failed_transaction(session: Session) -> None:
-    """Raise DBAPIError 25P02 if PostgreSQL would roll back instead of commit."""
-    if session.connection() in _failed:
-        session.execute(text("SELECT 1"))

@@ -1,10 +1,10 @@
-"""When a transaction runs again, and how long it waits before it does."""
+"""Retries: when a transaction runs again, and how long it waits before it does."""
 
 import asyncio
 import random
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -53,7 +53,7 @@ class Retry:
         return sqlstate in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED) or sqlstate in self.also
 
     def delay(self, attempt: int) -> float:
-        """Seconds to wait after the `attempt`-th attempt, which counts from 1."""
+        """Return the seconds to wait after attempt number `attempt`, which counts from 1."""
         longest = min(self.cap, self.base * 2.0 ** min(attempt - 1, 64))
         return random.uniform(0, longest)  # noqa: S311  # spreads load, guards nothing
 
@@ -77,7 +77,7 @@ class RetryableTransactionError(Exception):
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """PostgreSQL's code for the error; None if the error is not one of PostgreSQL's."""
+    """Return PostgreSQL's code for the error; None if it is not one of PostgreSQL's."""
     code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     return code if isinstance(code, str) else None
 
@@ -98,22 +98,40 @@ async def before_next_attempt(error: RetryableTransactionError, attempt: int) ->
 
 
 def given_up(error: RetryableTransactionError, attempt: int) -> RetryableTransactionError:
-    """The error for the caller after attempt number `attempt`, the last one."""
+    """Count, log and return the error for the caller after `attempt`, the last attempt."""
     GIVEN_UP.labels(error.sqlstate).inc()
     _log.error("transaction given up", attempt=attempt, sqlstate=error.sqlstate)
     return RetryableTransactionError(error.sqlstate, attempt, retry=error.retry, final=True)
 
 
-class Replay:
-    """One run of a request's handler by a route that can run it again."""
+class RepeatableWork:
+    """Work that its caller can run again from its start: `with RepeatableWork() as work:`.
+
+    A conflict of a transaction inside is left to that caller, as RetryableTransactionError.
+    """
 
     def __init__(self) -> None:
-        self.has_committed = False  # then running it again would do that work twice
+        self.has_committed = False
+        """Whether a transaction inside is committed: running again would do its work twice."""
+
+    def __enter__(self) -> Self:
+        self._token = _repeatable_work.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _repeatable_work.reset(self._token)
 
 
-current_replay: ContextVar[Replay | None] = ContextVar("current_replay", default=None)
+_repeatable_work: ContextVar[RepeatableWork | None] = ContextVar("repeatable_work", default=None)
 
 
-def will_be_replayed(error: RetryableTransactionError) -> bool:
-    """Whether the route around the running handler takes care of `error`."""
-    return current_replay.get() is not None and not error.final
+def note_commit() -> None:
+    """Note that a transaction is committed, for whoever could run the work around it again."""
+    work = _repeatable_work.get()
+    if work is not None:
+        work.has_committed = True
+
+
+def is_left_to_the_caller(error: RetryableTransactionError) -> bool:
+    """Whether `error` goes to a caller that can run the work again, and has not given up."""
+    return _repeatable_work.get() is not None and not error.final

@@ -6,24 +6,23 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from itertools import count
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, TypeVar, TypeVarTuple
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, TypeVarTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from .blocks import (
-    IsolationLevel,
-    Nested,
-    Options,
-    TransactionUsageError,
-    innermost_block,
-    open_block,
-)
+from .blocks import Block, Part, Savepoint, innermost_block
 from .callbacks import Callback
+from .guards import TransactionUsageError
+from .options import IsolationLevel, Nested, Options, options_of
 from .retry import Retry, RetryableTransactionError, before_next_attempt
+from .transaction import Transaction
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+Source: TypeAlias = AsyncSession | async_sessionmaker[AsyncSession]
+"""A session, or what makes one for each attempt."""
 
 
 class transactional:  # noqa: N801  # read as a verb, like contextlib's
@@ -57,13 +56,15 @@ class transactional:  # noqa: N801  # read as a verb, like contextlib's
     - In a handler of a `ServiceRouter`, or of the app itself, the request is replayed.
     - In a block elsewhere, which can't be run twice: RetryableTransactionError.
 
+    Any AsyncSession will do, of whatever `async_sessionmaker`, as long as it has one engine.
+
     Raises TransactionUsageError for what is named above, and for a commit(), rollback() or close()
     of the session inside the block.
     """
 
     def __init__(
         self,
-        session: AsyncSession | async_sessionmaker[AsyncSession],
+        session: Source,
         *,
         isolation_level: IsolationLevel | str | None = None,
         read_only: bool = False,
@@ -72,69 +73,87 @@ class transactional:  # noqa: N801  # read as a verb, like contextlib's
         durable: bool = False,
         verify_commit: bool = False,
     ) -> None:
-        if nested not in ("savepoint", "join"):
-            raise ValueError(f'nested must be "savepoint" or "join", not {nested!r}')
-        retry = Retry() if retry_on_deadlock is True else retry_on_deadlock or None
-        level = IsolationLevel(isolation_level) if isolation_level is not None else None
         self._source = session
-        self._options = Options(level, read_only, retry, nested, durable, verify_commit)
+        self._options = options_of(
+            isolation_level=isolation_level,
+            read_only=read_only,
+            retry_on_deadlock=retry_on_deadlock,
+            nested=nested,
+            durable=durable,
+            verify_commit=verify_commit,
+        )
 
     async def __aenter__(self) -> AsyncSession:
         session = self._source
         if not isinstance(session, AsyncSession):
             raise TypeError("`async with transactional(...)` needs a session")
-        await open_block(session, self._options).begin()
-        return session
+        return await _block(session, self._options).__aenter__()
 
     async def __aexit__(
         self,
-        _type: type[BaseException] | None,
+        kind: type[BaseException] | None,
         error: BaseException | None,
-        _traceback: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         assert isinstance(self._source, AsyncSession)
         block = innermost_block(self._source)
         assert block is not None
-        await block.end(error)
+        await block.__aexit__(kind, error, traceback)
 
     def __call__(
         self, function: Callable[Concatenate[AsyncSession, P], Awaitable[T]]
     ) -> Callable[P, Coroutine[Any, Any, T]]:
         @functools.wraps(function)
         async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-            return await self._run(lambda tx: function(tx, *args, **kwargs))
+            return await _run(self._source, self._options, lambda tx: function(tx, *args, **kwargs))
 
         with suppress(TypeError, ValueError):  # some callables have no signature
             run.__signature__ = _without_first(inspect.signature(function))  # type: ignore[attr-defined]
         return run
 
-    async def _run(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-        for attempt in count(1):
-            try:
-                async with self._session() as session, self._on(session) as tx:
-                    return await work(tx)
-            except RetryableTransactionError as error:
-                if self._options.retry is None or error.final:
-                    raise
-                await before_next_attempt(error, attempt)
-        raise AssertionError("unreachable")
 
-    def _session(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """The session of one attempt, without anything of an attempt before."""
-        if not isinstance(self._source, AsyncSession):
-            return self._source()
-        if self._options.retry is None:
-            return nullcontext(self._source)
-        if self._source.in_transaction() and innermost_block(self._source) is None:
-            raise TransactionUsageError(
-                "the session is in a transaction already, which can't be repeated"
-            )
-        return _Emptied(self._source)
+async def _run(source: Source, options: Options, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Await `work(tx)` in a transaction, again after a conflict if so asked; return its result."""
+    for attempt in count(1):
+        try:
+            async with _session(source, options) as session, _block(session, options) as tx:
+                return await work(tx)
+        except RetryableTransactionError as error:
+            if options.retry is None or error.final:
+                raise
+            await before_next_attempt(error, attempt)
+    raise AssertionError("unreachable")
 
-    def _on(self, session: AsyncSession) -> "transactional":
-        other = object.__new__(type(self))
-        other._source, other._options = session, self._options
-        return other
+
+def _session(source: Source, options: Options) -> AbstractAsyncContextManager[AsyncSession]:
+    """Return the session of one attempt, without anything of an attempt before."""
+    if not isinstance(source, AsyncSession):
+        return source()
+    if options.retry is None:
+        return nullcontext(source)
+    if source.in_transaction() and innermost_block(source) is None:
+        raise TransactionUsageError(
+            "the session is in a transaction already, which can't be repeated"
+        )
+    return _Emptied(source)
+
+
+def _block(session: AsyncSession, options: Options) -> Block:
+    """Return the block for `options`. Raises TransactionUsageError for what it can't be inside."""
+    outer = innermost_block(session)
+    if outer is None:
+        return Transaction(session, options)
+    if options.durable:
+        raise TransactionUsageError("a durable transaction can't be inside another")
+    if options.retry:
+        raise TransactionUsageError(
+            "only the outermost transactional() can be retried: PostgreSQL rolls back all of it"
+        )
+    if options.isolation_level or options.read_only:
+        raise TransactionUsageError(
+            "isolation_level and read_only belong to the outermost transactional()"
+        )
+    return Part(session, outer) if options.nested == "join" else Savepoint(session, outer)
 
 
 class _Emptied(AbstractAsyncContextManager[AsyncSession]):
@@ -170,13 +189,10 @@ async def run_in_transaction(
     in `transactional()`. So `function` must do nothing that a rollback does not undo: calls of
     other services, messages and files belong after it, or into `after_commit()`.
     """
-    transaction = transactional(
-        sessions,
-        isolation_level=isolation_level,
-        retry_on_deadlock=retry,
-        verify_commit=verify_commit,
+    options = options_of(
+        isolation_level=isolation_level, retry_on_deadlock=retry, verify_commit=verify_commit
     )
-    return await transaction._run(lambda tx: function(tx, *args))
+    return await _run(sessions, options, lambda tx: function(tx, *args))
 
 
 def after_commit(tx: AsyncSession, callback: Callback) -> None:
