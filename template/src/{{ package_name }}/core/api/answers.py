@@ -55,7 +55,9 @@ _ANSWERS: list[tuple[type[Exception] | str, Answer]] = [
     # No 503, which would have clients and proxies send it again by themselves.
     (
         CommitOutcomeUnknownError,
-        Answer(ErrorCode.OUTCOME_UNKNOWN, "It may have been stored or not; look whether it is there"),
+        Answer(
+            ErrorCode.OUTCOME_UNKNOWN, "It may have been stored or not; look whether it is there"
+        ),
     ),
     # 409: it may be right at another time. 422: it is wrong as it is.
     (_UNIQUE, Answer(ErrorCode.CONFLICT, "It exists already")),

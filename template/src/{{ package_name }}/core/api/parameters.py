@@ -33,7 +33,9 @@ class QueryParameters:
                 for model in models
             )
         known = ", ".join(sorted(self._names))
-        self.advice = f"No such parameter; there are {known}" if known else "There are no parameters"
+        self.advice = (
+            f"No such parameter; there are {known}" if known else "There are no parameters"
+        )
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Return those of the names, each once, that nothing here reads."""

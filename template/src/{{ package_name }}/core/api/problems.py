@@ -44,18 +44,17 @@ class Problem(BaseModel):
     details: dict[str, Any] = Field(description="Figures and fields that belong to the error")
 
 
-def problem_response(
+def problem_of(
     path: str,
     code: ErrorCodeBase,
     detail: str,
     *,
     status: int | None = None,
     details: Mapping[str, Any] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    """Return a response in the shape of `Problem`. `status` is the code's own unless given."""
+) -> Problem:
+    """Return what is answered. `status` is the code's own unless given."""
     status = status or code.status
-    problem = Problem(
+    return Problem(
         type=f"urn:problem:{code.lower().replace('_', '-')}",
         title=code.summary,
         status=status,
@@ -66,9 +65,22 @@ def problem_response(
         timestamp=datetime.now(UTC),
         details=plain_json(details or {}),
     )
+
+
+def problem_response(
+    path: str,
+    code: ErrorCodeBase,
+    detail: str,
+    *,
+    status: int | None = None,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return a response in the shape of `Problem`. `status` is the code's own unless given."""
+    problem = problem_of(path, code, detail, status=status, details=details)
     return JSONResponse(
         problem.model_dump(mode="json"),
-        status_code=status,
+        status_code=problem.status,
         headers=dict(headers or {}),
         media_type=PROBLEM_JSON,
     )

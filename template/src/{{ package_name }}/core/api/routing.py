@@ -42,13 +42,10 @@ class ServiceRoute(APIRoute):
     _query: QueryParameters | None = None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if scope.get("method") == "HEAD" and "HEAD" not in self.methods:
-            scope = scope | {"method": "GET"}
-        return super().matches(scope)
+        return super().matches(self._as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "HEAD" and "GET" in self.methods and "HEAD" not in self.methods:
-            scope = scope | {"method": "GET"}  # a copy: the server leaves out the body by its own
+        scope = self._as_get(scope)
         if scope["query_string"]:
             self._refuse_unknown(scope)
         body = _Body(receive)
@@ -72,6 +69,16 @@ class ServiceRoute(APIRoute):
                 current_replay.reset(token)
             await before_next_attempt(conflict, attempt)
             body.rewind()
+
+    def _as_get(self, scope: Scope) -> Scope:
+        """Return the scope, a copy where it is of HEAD: the server leaves the body out by its own.
+
+        A method that the route had beside GET would be an operation of the documentation.
+        """
+        methods = self.methods or ()
+        if scope.get("method") == "HEAD" and "GET" in methods and "HEAD" not in methods:
+            return {**scope, "method": "GET"}
+        return scope
 
     def _refuse_unknown(self, scope: Scope) -> None:
         """Raise RequestValidationError if the query has a parameter that nothing here reads."""
@@ -109,9 +116,7 @@ def allowed_methods(request: Request) -> list[str]:
     routes = request.app.routes
 
     def is_answered(method: str) -> bool:
-        return any(
-            route.matches({**plain, "method": method})[0] is Match.FULL for route in routes
-        )
+        return any(route.matches({**plain, "method": method})[0] is Match.FULL for route in routes)
 
     return [*filter(is_answered, _METHODS), "OPTIONS"]
 
