@@ -36,7 +36,6 @@ CONTENDED = "Too many requests want to change the same data; try again"
 _UNAVAILABLE = Answer(ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE)
 _CONTENTION = Answer(ErrorCode.SERVICE_UNAVAILABLE, CONTENDED)
 _GIVEN_UP = Answer(ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up")
-_STILL_USED = Answer(ErrorCode.CONFLICT, "Something else refers to it")
 _OLD_TABLES = Answer(
     ErrorCode.SERVICE_UNAVAILABLE,
     "The service is not set up yet; try again",
@@ -62,7 +61,7 @@ _ANSWERS: list[tuple[type[Exception] | str, Answer]] = [
     # 409: it may be right at another time. 422: it is wrong as it is.
     (_UNIQUE, Answer(ErrorCode.CONFLICT, "It exists already")),
     (_EXCLUSION, Answer(ErrorCode.CONFLICT, "It overlaps with what exists already")),
-    (_RESTRICT, _STILL_USED),
+    (_RESTRICT, Answer(ErrorCode.CONFLICT, "It contradicts what is stored already")),
     (_FOREIGN_KEY, Answer(ErrorCode.REFERENCE_NOT_FOUND, "What it refers to does not exist")),
     ("23", Answer(ErrorCode.CONSTRAINT_VIOLATED, "A value is missing or out of its range")),
     # Connection, credentials, no such database, resources, an operator's doing.
@@ -139,7 +138,9 @@ def _sqlstate(error: Exception) -> str:
     if error.connection_invalidated:
         return "08000"
     sqlstate = sqlstate_of(error) or ""
-    # One code for a reference to what is missing, and for the removal of what is referred to.
-    if sqlstate == _FOREIGN_KEY and (error.statement or "").lstrip()[:6].upper() == "DELETE":
+    # One code for a reference to what is missing, and for the removal of what is referred to. (A
+    # constraint that is deferred fails at COMMIT, which does not say.)
+    statement = (error.statement or "").lstrip()[:6].upper()
+    if sqlstate == _FOREIGN_KEY and statement not in ("INSERT", "UPDATE"):
         return _RESTRICT
     return sqlstate

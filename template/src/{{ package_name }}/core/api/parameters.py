@@ -1,47 +1,56 @@
-"""The query parameters that a route reads."""
+"""The query parameters of a route, and no others."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
+from fastapi.dependencies.utils import get_flat_params, get_parameterless_sub_dependant
+from fastapi.exceptions import RequestValidationError
 from fastapi.params import Query
 from fastapi.security import APIKeyQuery
 from pydantic import AliasChoices, BaseModel
 
 
 class QueryParameters:
-    """The names of the query parameters that a handler and its dependencies declare."""
+    """A dependency that refuses what neither a handler nor its dependencies declare.
+
+    FastAPI would ignore it, and a client that misspells a filter would get everything.
+    """
 
     def __init__(self, dependant: Dependant) -> None:
-        self.dependant = dependant
+        parts = [*_with_dependencies(dependant)]
         self._names = {
             name
             for field in get_flat_params(dependant)
             if isinstance(field.field_info, Query)
             for name in _names_of(field.field_info, field.alias)
-        }
-        self._takes_any = False
-        for part in _with_dependencies(dependant):
-            if isinstance(part.call, APIKeyQuery):
-                self._names.add(part.call.model.name)
-            # A model may say that it takes what it does not name.
-            models = (field.field_info.annotation for field in part.query_params)
-            self._takes_any |= any(
-                isinstance(model, type)
-                and issubclass(model, BaseModel)
-                and model.model_config.get("extra") == "allow"
-                for model in models
-            )
-        known = ", ".join(sorted(self._names))
-        self.advice = (
-            f"No such parameter; there are {known}" if known else "There are no parameters"
-        )
+        } | {part.call.model.name for part in parts if isinstance(part.call, APIKeyQuery)}
+        models = [field.field_info.annotation for part in parts for field in part.query_params]
+        self._takes_any = any(map(_takes_any, models))
 
-    def unknown(self, names: Iterable[str]) -> list[str]:
-        """Return those of the names, each once, that nothing here reads."""
+    async def __call__(self, request: Request) -> None:
+        """Raise RequestValidationError if the request has a parameter that nothing reads."""
         if self._takes_any:
-            return []
-        return [name for name in dict.fromkeys(names) if name not in self._names]
+            return
+        if unknown := [name for name in request.query_params if name not in self._names]:
+            known = ", ".join(sorted(self._names))
+            advice = (
+                f"No such parameter; there are: {known}" if known else "There are no parameters"
+            )
+            raise RequestValidationError(
+                [
+                    {"type": "extra_forbidden", "loc": ("query", name), "msg": advice}
+                    for name in unknown
+                ]
+            )
+
+
+def refuse_others(dependant: Dependant) -> None:
+    """Have the handler's own dependencies be followed by one that refuses other parameters."""
+    dependencies = dependant.dependencies
+    if not (dependencies and isinstance(dependencies[-1].call, QueryParameters)):
+        depends = Depends(QueryParameters(dependant))
+        dependencies.append(get_parameterless_sub_dependant(depends=depends, path=""))
 
 
 def _names_of(parameter: Query, name: str) -> list[str]:
@@ -49,6 +58,15 @@ def _names_of(parameter: Query, name: str) -> list[str]:
     if isinstance(alias, AliasChoices):
         return [choice for choice in alias.choices if isinstance(choice, str)]
     return [alias if isinstance(alias, str) else name]
+
+
+def _takes_any(model: object) -> bool:
+    """Tell whether a model of the query says that it takes what it does not name."""
+    return (
+        isinstance(model, type)
+        and issubclass(model, BaseModel)
+        and model.model_config.get("extra") == "allow"
+    )
 
 
 def _with_dependencies(dependant: Dependant) -> Iterator[Dependant]:

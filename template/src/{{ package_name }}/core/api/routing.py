@@ -2,11 +2,9 @@
 
 from itertools import count
 from typing import Any
-from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import APIRouter
-from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.routing import Match
@@ -19,7 +17,7 @@ from ..database.transactions.retry import (
     current_replay,
     given_up,
 )
-from .parameters import QueryParameters
+from .parameters import refuse_others
 
 _log = structlog.get_logger(__name__)
 
@@ -39,15 +37,15 @@ class ServiceRoute(APIRoute):
     same request was committed. A response that has begun is broken off.
     """
 
-    _query: QueryParameters | None = None
-
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         return super().matches(self._as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = self._as_get(scope)
         if scope["query_string"]:
-            self._refuse_unknown(scope)
+            # Where a router was included, the route has that router's dependencies too.
+            route = scope.get("fastapi", {}).get("effective_route_context") or self
+            refuse_others(route.dependant)
         body = _Body(receive)
         for attempt in count(1):
             replay = Replay()
@@ -79,21 +77,6 @@ class ServiceRoute(APIRoute):
         if scope.get("method") == "HEAD" and "GET" in methods and "HEAD" not in methods:
             return {**scope, "method": "GET"}
         return scope
-
-    def _refuse_unknown(self, scope: Scope) -> None:
-        """Raise RequestValidationError if the query has a parameter that nothing here reads."""
-        # Where a router was included, the route has that router's dependencies too.
-        route = scope.get("fastapi", {}).get("effective_route_context") or self
-        if self._query is None or self._query.dependant is not route.dependant:
-            self._query = QueryParameters(route.dependant)
-        query = scope["query_string"].decode("latin-1")
-        names = (name for name, _ in parse_qsl(query, keep_blank_values=True))
-        if unknown := self._query.unknown(names):
-            faults = [
-                {"type": "extra_forbidden", "loc": ("query", name), "msg": self._query.advice}
-                for name in unknown
-            ]
-            raise RequestValidationError(faults)
 
 
 class ServiceRouter(APIRouter):
