@@ -1,14 +1,15 @@
 """The query parameters of a route, and no others."""
 
 from collections.abc import Iterator
+from itertools import starmap
 
 from fastapi import Depends, Request
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params, get_parameterless_sub_dependant
+from fastapi.dependencies.utils import get_parameterless_sub_dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.params import Query
 from fastapi.security import APIKeyQuery
 from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
 
 
 class QueryParameters:
@@ -19,14 +20,15 @@ class QueryParameters:
 
     def __init__(self, dependant: Dependant) -> None:
         parts = [*_with_dependencies(dependant)]
-        self._names = {
-            name
-            for field in get_flat_params(dependant)
-            if isinstance(field.field_info, Query)
-            for name in _names_of(field.field_info, field.alias)
-        } | {part.call.model.name for part in parts if isinstance(part.call, APIKeyQuery)}
-        models = [field.field_info.annotation for part in parts for field in part.query_params]
-        self._takes_any = any(map(_takes_any, models))
+        self._names = {part.call.model.name for part in parts if isinstance(part.call, APIKeyQuery)}
+        self._takes_any = False
+        for field in (field for part in parts for field in part.query_params):
+            model = field.field_info.annotation
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                self._names.update(*starmap(_names_of, model.model_fields.items()))
+                self._takes_any |= model.model_config.get("extra") == "allow"
+            else:
+                self._names.update(_names_of(field.alias, field.field_info))
 
     async def __call__(self, request: Request) -> None:
         """Raise RequestValidationError if the request has a parameter that nothing reads."""
@@ -53,20 +55,12 @@ def refuse_others(dependant: Dependant) -> None:
         dependencies.append(get_parameterless_sub_dependant(depends=depends, path=""))
 
 
-def _names_of(parameter: Query, name: str) -> list[str]:
-    alias = parameter.validation_alias
+def _names_of(name: str, parameter: FieldInfo) -> list[str]:
+    """Return the names under which a client may send it."""
+    alias = parameter.validation_alias or parameter.alias
     if isinstance(alias, AliasChoices):
         return [choice for choice in alias.choices if isinstance(choice, str)]
     return [alias if isinstance(alias, str) else name]
-
-
-def _takes_any(model: object) -> bool:
-    """Tell whether a model of the query says that it takes what it does not name."""
-    return (
-        isinstance(model, type)
-        and issubclass(model, BaseModel)
-        and model.model_config.get("extra") == "allow"
-    )
 
 
 def _with_dependencies(dependant: Dependant) -> Iterator[Dependant]:

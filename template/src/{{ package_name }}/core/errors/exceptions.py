@@ -39,7 +39,7 @@ class ErrorCode(ErrorCodeBase):
     FORBIDDEN = "FORBIDDEN", 403, "Not allowed", {"missing_scopes": ["trade"]}
     NOT_FOUND = "NOT_FOUND", 404, "Not found"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405, "Method not allowed"
-    CONFLICT = "CONFLICT", 409, "Conflict", {"kind": "unique", "constraint": "accounts_name_key"}
+    CONFLICT = "CONFLICT", 409, "Conflict", {"kind": "unique", "constraint": "uq_accounts_name"}
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", 415, "Request body not JSON"
     RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests"
@@ -53,13 +53,13 @@ class ErrorCode(ErrorCodeBase):
         "REFERENCE_NOT_FOUND",
         422,
         "What it refers to does not exist",
-        {"kind": "foreign_key", "constraint": "orders_symbol_fkey"},
+        {"kind": "foreign_key", "constraint": "fk_orders_symbol_instruments"},
     )
     CONSTRAINT_VIOLATED = (
         "CONSTRAINT_VIOLATED",
         422,
         "A value is missing or out of its range",
-        {"kind": "check", "constraint": "orders_qty_range"},
+        {"kind": "check", "constraint": "ck_orders_qty_range"},
     )
     ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
     INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
