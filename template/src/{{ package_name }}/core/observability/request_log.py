@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .logging import LineLogger
 from .metrics import IN_PROGRESS, count_request
-from .route import route_template
+from .route import own_path, route_template
 
 _log = LineLogger("access")
 _QUIET = ("/health/", "/metrics/", "/status/data/")
@@ -57,7 +57,7 @@ class RequestLogMiddleware:
             seconds = time.perf_counter() - started
             route = route_template(scope)
             count_request(scope["method"], route, status, seconds)
-            if not is_polled(scope["path"]):
+            if not is_polled(own_path(scope)):
                 _log_request(scope, route, status, size, seconds, is_complete)
 
 
