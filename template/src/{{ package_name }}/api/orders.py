@@ -64,11 +64,11 @@ class Order(FromRow):
             id="019ab0c4-6f70-7b21-9c3d-4e5f60718293",
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
             **_PLACED,
-            status="new",
+            status="canceled",
             filled_qty="0",
-            leaves_qty="0.01",
+            leaves_qty="0",
             created_at="2026-11-25T09:30:00Z",
-            canceled_at=None,
+            canceled_at="2026-11-25T09:31:00Z",
         )
     )
 
