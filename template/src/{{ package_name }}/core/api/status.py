@@ -43,6 +43,8 @@ class StatusData(BaseModel):
     process: Process
     history: list[Sample]
     """The newest last."""
+    required: list[str]
+    """Components without which the service is unhealthy."""
     pools: dict[str, PoolReport]
     redis_latency: float | None
     """Seconds of the last PING."""
@@ -101,6 +103,7 @@ async def get_status_data(request: Request) -> StatusData:
             started_at=datetime.fromtimestamp(resources.lifecycle.started_at, UTC),
         ),
         history=list(resources.health.history),
+        required=list(resources.health.required),
         pools={name: monitor.report(_MOST_LEAKS) for name, monitor in monitors.items()},
         redis_latency=resources.redis_monitor.latency,
         requests=request_figures(),
