@@ -121,7 +121,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def browser(session: nox.Session) -> None:
-    """The status page of a rendered service, in a Chromium that has to be installed."""
+    """The pages of a rendered service, in a Chromium that has to be installed."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.error("no Chromium on the PATH; Debian has it: apt-get install chromium")
     install(session, "render")

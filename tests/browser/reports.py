@@ -10,7 +10,7 @@ forgotten: list[AsyncConnection] = []
 
 @app.get("/v1/reports/{day}")
 async def report(day: str, request: Request) -> str:
-    connection = await request.app.state.database.engine.connect()
+    connection = await request.app.resources.database.engine.connect()
     await connection.execute(text("SELECT pg_sleep(0.01)"))
     forgotten.append(connection)
     return day
@@ -18,6 +18,6 @@ async def report(day: str, request: Request) -> str:
 
 @app.get("/v1/slow")
 async def slow(request: Request) -> str:
-    async with request.app.state.database.engine.connect() as connection:
+    async with request.app.resources.database.engine.connect() as connection:
         await connection.execute(text("SELECT pg_sleep(0.3)"))
     return "done"

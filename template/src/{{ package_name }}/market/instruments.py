@@ -14,11 +14,36 @@ from .money import AMOUNT, MAX_AMOUNT, bounded, is_multiple, multiply, plain
 class InstrumentErrorCode(ErrorCodeBase):
     """Codes of an order that does not fit its instrument."""
 
-    INSTRUMENT_NOT_FOUND = "INSTRUMENT_NOT_FOUND", 422, "No such instrument"
-    INVALID_PRICE_INCREMENT = "INVALID_PRICE_INCREMENT", 422, "Price between two ticks"
-    INVALID_SIZE_INCREMENT = "INVALID_SIZE_INCREMENT", 422, "Quantity between two lots"
-    NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM", 422, "Order too small"
-    NOTIONAL_ABOVE_MAXIMUM = "NOTIONAL_ABOVE_MAXIMUM", 422, "Order too large"
+    INSTRUMENT_NOT_FOUND = (
+        "INSTRUMENT_NOT_FOUND",
+        422,
+        "No such instrument",
+        {"symbol": "BTC-EUR"},
+    )
+    INVALID_PRICE_INCREMENT = (
+        "INVALID_PRICE_INCREMENT",
+        422,
+        "Price between two ticks",
+        {"price_increment": "0.01"},
+    )
+    INVALID_SIZE_INCREMENT = (
+        "INVALID_SIZE_INCREMENT",
+        422,
+        "Quantity between two lots",
+        {"size_increment": "0.00001"},
+    )
+    NOTIONAL_BELOW_MINIMUM = (
+        "NOTIONAL_BELOW_MINIMUM",
+        422,
+        "Order too small",
+        {"notional": "0.5", "min_notional": "1"},
+    )
+    NOTIONAL_ABOVE_MAXIMUM = (
+        "NOTIONAL_ABOVE_MAXIMUM",
+        422,
+        "Order too large",
+        {"notional": "100000000000000000000", "max_notional": "100000000000000000000"},
+    )
 
 
 class Instrument(Base):

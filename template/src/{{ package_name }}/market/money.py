@@ -49,7 +49,9 @@ def _parse_positive(value: Any) -> Decimal:
     return amount
 
 
-_JSON_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{_PLAIN.pattern}$"})
+_JSON_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": f"^{_PLAIN.pattern}$", "examples": ["0.01"]}
+)
 
 Amount = Annotated[
     Decimal, BeforeValidator(_parse), PlainSerializer(plain, return_type=str), _JSON_SCHEMA

@@ -15,6 +15,7 @@ from ..config.report import complain, effective_values, env_example, shown
 from ..database.migrations import migrate as run_migrations
 from ..process.server import Interruptible, check_port, run_server
 from .dev import run_dev
+from .openapi import print_document
 from .running import or_fail, settings_or_exit
 
 PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
@@ -64,6 +65,12 @@ def create_cli(
         or_fail(lambda: check_port(host, port))
         with Interruptible():
             or_fail(lambda: run_server(application, host, port, workers=http.workers))
+
+    @cli.command()
+    def openapi() -> None:
+        """Print the OpenAPI document: for generated clients, and to see what a change changes."""
+        settings_or_exit()
+        print_document(application)
 
     cli.command()(migrate)
     cli.command()(check_config)

@@ -40,6 +40,7 @@ from .groups import (
     HealthSettings,
     HttpSettings,
     LogSettings,
+    MetricsSettings,
     MonitorSettings,
     RedisSettings,
 )
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     monitor: MonitorSettings = MonitorSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notes: list[str] = PrivateAttr(default_factory=list)
@@ -215,6 +217,13 @@ class Settings(BaseSettings):
         if self.http.drain is None:
             return 0 if self.environment == "development" else 5
         return self.http.drain
+
+    @property
+    def shows_docs(self) -> bool:
+        """Whether /docs and /openapi.json are there, from HTTP_DOCS."""
+        if self.http.docs is None:
+            return self.environment != "production"
+        return self.http.docs
 
     @property
     def log_as_json(self) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import asyncpg  # type: ignore[import-untyped]
 import structlog
@@ -52,7 +52,8 @@ class HealthCheck:
     """Asks one server whether it answers. Probes that come together share one question.
 
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
-    seconds, after which its connection is thrown away. A change is logged, and an alert, once.
+    seconds, after which its connection is thrown away. A change is logged, and an alert, once; a
+    critical one where the service can't do without the server, `is_required`.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class HealthCheck:
         component: str,
         connection: HealthConnection,
         *,
+        is_required: bool,
         timeout: float,
         max_age: float,
         alerts: Alerts,
         redactor: Redactor,
     ) -> None:
         self.component = component
+        self.is_required = is_required
         self.last: Outcome | None = None
         self._connection = connection
         self._timeout = timeout
@@ -113,7 +116,7 @@ class HealthCheck:
             latency=time.monotonic() - started,
             reason=reason,
         )
-        note_health(self.component, not reason, outcome.latency)
+        note_health(self.component, not reason, outcome.latency, is_required=self.is_required)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
         return outcome
@@ -137,7 +140,8 @@ class HealthCheck:
         if outcome.status is Status.UNHEALTHY:
             _log.warning("health check failed", component=component, error=outcome.reason)
             details = {"reason": outcome.reason}
-            self._alerts.fire(Alert(key, f"{component} does not answer", details, "critical"))
+            severity: Literal["warning", "critical"] = "critical" if self.is_required else "warning"
+            self._alerts.fire(Alert(key, f"{component} does not answer", details, severity))
         else:
             _log.warning("health check recovered", component=component)
             self._alerts.resolve(key, f"{component} answers again")
@@ -154,6 +158,7 @@ class HealthChecks:
 
     def __init__(self, settings: Settings, alerts: Alerts | None = None) -> None:
         self.timeout = settings.health.server_timeout
+        self.required = settings.health.required
         self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._settings = settings
@@ -169,6 +174,7 @@ class HealthChecks:
             component: HealthCheck(
                 component,
                 connection,
+                is_required=component in self.required,
                 timeout=self.timeout,
                 max_age=settings.health.max_age,
                 alerts=alerts,

@@ -1,5 +1,6 @@
 """Outcomes of health checks, in words and figures."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,9 +15,16 @@ class Status(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-def worst(statuses: list[Status]) -> Status:
-    """Return the worst of the statuses."""
-    return max(statuses, key=list(Status).index)
+def overall(components: Mapping[str, Status], required: Collection[str]) -> Status:
+    """Return the worst of the components; one that is not required is `degraded` at worst."""
+    order = list(Status).index
+    return max(
+        (
+            status if name in required else min(status, Status.DEGRADED, key=order)
+            for name, status in components.items()
+        ),
+        key=order,
+    )
 
 
 class Outcome(BaseModel):

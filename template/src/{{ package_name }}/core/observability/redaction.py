@@ -90,7 +90,7 @@ class Redactor:
             return {self.text(str(key)): self.value(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(name, item) for item in value]
-        return self.text(str(value))
+        return self.text(_text_of(value))
 
     def _masked(self, text: str) -> str:
         if self._known is not None:
@@ -98,6 +98,13 @@ class Redactor:
         for pattern, replacement in _SECRET_TEXTS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as error:  # what is logged must not fail who logs it
+        return f"<{type(value).__name__}: {type(error).__name__} in str()>"
 
 
 @lru_cache(maxsize=4096)

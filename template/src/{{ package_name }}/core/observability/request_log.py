@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .logging import log_request
 from .metrics import IN_PROGRESS, count_request, known_method
-from .route import route_template
+from .route import own_path, route_template
 
 _POLLED = ("/health/", "/metrics/", "/status/data/")
 
@@ -55,7 +55,7 @@ class RequestLogMiddleware:
             seconds = time.perf_counter() - started
             method, route = known_method(scope["method"]), route_template(scope)
             count_request(method, route, status, seconds)
-            if not is_polled(scope["path"]):
+            if not is_polled(own_path(scope)):
                 client = scope.get("client")
                 log_request(
                     "request" if is_complete else "request broken off",

@@ -17,13 +17,19 @@ def route_template(scope: Scope) -> str:
     return getattr(route, "path", UNMATCHED) if route else _path_without_parameters(scope)
 
 
+def own_path(scope: Scope) -> str:
+    """Return the path without that of a proxy, HTTP_ROOT_PATH, which may leave its own on."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 def _path_without_parameters(scope: Scope) -> str:
     """Return the path of one of Starlette's own routes, such as `/docs`, or "unmatched".
 
     These leave no other trace in the scope than that a route was found.
     """
     if "endpoint" in scope:
-        path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = own_path(scope)
         if any(getattr(route, "path", None) == path for route in scope["app"].routes):
             return path
     return UNMATCHED

@@ -16,6 +16,7 @@ import structlog
 from fastapi.telemetry import TelemetryConfig
 
 from .request_log import is_polled
+from .route import own_path
 
 _log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ def telemetry_config() -> TelemetryConfig:
         return TelemetryConfig(tracing=False, metrics=False, logs=False)
     # Not its logs: they carry texts of exceptions, which only our own log masks.
     return TelemetryConfig(
-        logs=False, auto_configure=False, exclude=lambda scope: is_polled(scope["path"])
+        logs=False, auto_configure=False, exclude=lambda scope: is_polled(own_path(scope))
     )
 
 

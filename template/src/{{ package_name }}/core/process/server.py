@@ -49,6 +49,7 @@ def run_server(
         reload_dirs=_folders_of(package) if reload else None,
         log_config=None,
         log_level="warning" if greeting else None,  # the greeting says it
+        server_header=False,
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
         # A page that listens to a stream must not hold up the next version of the code.
