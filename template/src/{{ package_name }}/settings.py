@@ -1,5 +1,7 @@
 """This service's settings: those every service has, those of its parts, and its own."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from . import project
@@ -21,6 +23,7 @@ class HttpSettings(CoreHttpSettings):
 class Settings(NotificationSettings):
     """Add a field and its environment name is the field's name in capitals."""
 
+    slug: ClassVar[str] = project.SLUG
     http: HttpSettings = HttpSettings()
     # yours below
 

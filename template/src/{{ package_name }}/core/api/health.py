@@ -166,7 +166,10 @@ async def redis(request: Request, checks: Checks) -> Response:
     "Readiness: may requests be sent here?",
 )
 async def ready(request: Request, checks: Checks) -> Response:
-    """Not while it starts, stops, waits for migrations, or PostgreSQL or Redis does not answer."""
+    """Not while it starts, stops, waits for migrations, or PostgreSQL or Redis does not answer.
+
+    Never on the tables of another service.
+    """
     is_ready = not _why_not_ready(request, await checks.all())
     return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
 
@@ -196,8 +199,8 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
         reasons.append("starting: the pool has not opened its connections yet")
     if resources.lifecycle.is_draining:
         reasons.append("stopping")
-    if resources.health.migrations.status == "behind":
-        reasons.append("migrations: the tables are older than this code; run `migrate`")
+    if problem := resources.health.migrations.problem:
+        reasons.append(f"migrations: {problem}")
     return reasons
 
 
@@ -210,8 +213,10 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
     if outcome.status is Status.UNHEALTHY:
         return Status.UNHEALTHY
     resources: Resources = request.app.resources
-    is_behind = component == "database" and resources.health.migrations.status == "behind"
-    if is_behind or _monitor(request, component).is_saturated:
+    migrations = resources.health.migrations.status if component == "database" else ""
+    if migrations == "foreign":
+        return Status.UNHEALTHY
+    if migrations == "behind" or _monitor(request, component).is_saturated:
         return Status.DEGRADED
     return Status.HEALTHY
 

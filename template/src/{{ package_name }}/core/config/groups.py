@@ -9,6 +9,7 @@ from .urls import Host, redis_options
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 

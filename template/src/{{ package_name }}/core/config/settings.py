@@ -37,6 +37,7 @@ from .groups import (
     MonitorSettings,
     OkxSettings,
     RedisSettings,
+    SchemaName,
 )
 from .misspellings import misspellings
 from .names import setting_names
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
 
     exchanges: ClassVar[frozenset[str]] = frozenset({"paper"})
     """The exchanges this service has an adapter for."""
+    slug: ClassVar[str] = ""
+    """Name of the service whose settings these are. Its tables are nobody else's."""
 
     environment: Literal["development", "staging", "production"] = Field(
         "development", description="Where this runs; staging and production need real credentials"
@@ -73,6 +76,10 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None, description="postgresql:// URL, instead of DB_HOST, DB_USER and so on"
+    )
+    # Not a field of the group: there, `schema` is a name of pydantic's.
+    db_schema: SchemaName = Field(
+        "public", description="Schema of the service's tables; two services must not share one"
     )
     db: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()

@@ -45,30 +45,41 @@ WITHOUT_SESSION: dict[str, Any] = {
 }
 
 
-def _set_timeouts_in_each_transaction(engine: AsyncEngine, values: dict[str, str]) -> None:
-    # PgBouncer refuses a connection that asks for them at its start.
-    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _set_timeouts(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT {calls}")
-
-
 def create_engine(
-    settings: Settings, connect_args: dict[str, Any] | None = None, **options: Any
+    settings: Settings,
+    session: dict[str, str] | None = None,
+    connect_args: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncEngine:
-    """Create an engine for the database of the settings; that of `Database`, or another one."""
+    """Create an engine for the schema of the settings; that of `Database`, or another one.
+
+    `session` are PostgreSQL's settings of each session, such as `timeouts`.
+    """
     db = settings.db
-    return create_async_engine(
+    # Nothing but the schema: where it lacks a table, that of another service is not taken instead.
+    session = {"search_path": f'"{settings.db_schema}"'} | (session or {})
+    engine = create_async_engine(
         settings.sqlalchemy_url,
         hide_parameters=True,
         connect_args={
             "timeout": db.connect_timeout,
-            **(WITHOUT_SESSION if db.behind_pgbouncer else {}),
+            **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
             **(connect_args or {}),
         },
         **options,
     )
+    if db.behind_pgbouncer:
+        _set_in_each_transaction(engine, session)
+    return engine
+
+
+def _set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:
+    # PgBouncer refuses a connection that asks for them at its start.
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in session.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _set(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {calls}")
 
 
 def raise_unreachable(engine: AsyncEngine) -> None:
@@ -83,11 +94,9 @@ class Database:
         db = settings.db
         self.engine = create_engine(
             settings,
-            {
-                # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
-                "command_timeout": db.statement_timeout + 5,
-                **({} if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
-            },
+            timeouts(db),
+            # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
+            {"command_timeout": db.statement_timeout + 5},
             poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,
@@ -102,8 +111,6 @@ class Database:
             event.listen(
                 self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
             )
-        if db.behind_pgbouncer:
-            _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     async def warm_up(self) -> int:
