@@ -64,11 +64,12 @@ def samples(session: nox.Session, sample: str, python: str | None, resolution: s
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """A service that its team worked on passes its own checks after an update."""
+    """A service that its team worked on passes its own checks after an update, and a walk."""
     install(session, "tests")
     service = work_folder(session) / "service"
     session.run("python", "tests/teamwork.py", str(service))
     sync(session, service, THIS_PYTHON)
+    session.run("python", "tests/walkthrough.py", str(service), env=UV)
     verify(session, service)
 
 

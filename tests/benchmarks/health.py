@@ -51,8 +51,7 @@ class Probe:
 
 @contextmanager
 def frozen(server: Postgres) -> Iterator[None]:
-    assert server.process is not None
-    main = psutil.Process(server.process.pid)
+    main = psutil.Process(server.pid)
     processes = [main, *main.children(recursive=True)]
     for process in processes:
         process.suspend()

@@ -21,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from trading_service.core.database import session
 from trading_service.core.database.pool_monitor import PoolMonitor
 from trading_service.core.database.session import Database
-from trading_service.core.process.dev_servers import missing_servers
 from trading_service.core.errors.middleware import RequestIDMiddleware
 from trading_service.core.observability.logging import configure_logging
+from trading_service.core.process.dev_servers import missing_servers
 from trading_service.settings import Settings
 
 ROUNDS = 6000

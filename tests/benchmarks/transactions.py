@@ -25,8 +25,8 @@ from trading_service.core.database.transactions import (
     run_in_transaction,
     transactional,
 )
-from trading_service.core.process.dev_servers import missing_servers
 from trading_service.core.observability.logging import configure_logging
+from trading_service.core.process.dev_servers import missing_servers
 from trading_service.settings import Settings
 
 Sessions = async_sessionmaker[AsyncSession]

@@ -50,7 +50,8 @@ def create(
 
     async def create_key(session: AsyncSession) -> str:
         async with transactional(session):
-            return await create_api_key(session, await get_account(session, account), chosen)
+            owner = await get_account(session, account)
+            return await create_api_key(session, owner, chosen, cell=get_settings().cell)
 
     typer.echo(with_session(create_key))
 

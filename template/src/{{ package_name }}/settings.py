@@ -1,14 +1,15 @@
 """This service's settings: those every service has, those of its parts, and its own."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from . import project
 from .core.config import get_settings as get_core_settings
 from .core.config import settings_of_service
+from .core.config.addresses import Port
 from .core.config.groups import HttpSettings as CoreHttpSettings
-from .core.config.groups import Port
+from .exchanges.settings import ExchangeSettings
 from .notifications import NotificationSettings
 
 # yours below
@@ -20,11 +21,19 @@ class HttpSettings(CoreHttpSettings):
 
 
 @settings_of_service
-class Settings(NotificationSettings):
-    """Add a field and its environment name is the field's name in capitals."""
+class Settings(ExchangeSettings, NotificationSettings):
+    """The settings of this service.
+
+    A field `desk: str` reads DESK; a group `desk: DeskSettings = DeskSettings()` reads DESK_NAME.
+    """
 
     slug: ClassVar[str] = project.SLUG
     http: HttpSettings = HttpSettings()
+    cell: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}\Z")] = Field(
+        "a",
+        description="Name of this database, where each of several has a part of the accounts; new "
+        "API keys begin with sk_<cell>_",
+    )
     # yours below
 
 

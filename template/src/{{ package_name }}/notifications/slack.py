@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import Field, SecretStr, field_validator
 
 from ..core.alerts.notices import Notice
-from ..core.config import Settings
-from ..core.config.credentials import credential_faults, given, why_real
+from ..core.config.credentials import credential_faults, given
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
 
 if TYPE_CHECKING:
+    from . import NotificationSettings
     from .http import Http
 
 _LIMIT = 4000  # Slack advises against more, and cuts at 40,000
@@ -27,7 +27,7 @@ _TODO = {
 }
 
 
-class SlackGroup(Group):
+class SlackSettings(Group):
     webhook_url: SecretStr | None = Field(
         None,
         description="Incoming webhook that alerts are sent to, https://hooks.slack.com/services/...",
@@ -40,32 +40,25 @@ class SlackGroup(Group):
             raise ValueError("must be an address such as https://hooks.slack.com/services/...")
         return value
 
-
-class SlackSettings(Settings):
-    slack: SlackGroup = SlackGroup()
-
     @classmethod
-    def missing_credentials(cls, values: dict[str, Any]) -> Faults:
-        faults = super().missing_credentials(values)
-        if not (reason := why_real(values)):
-            return faults
+    def missing_credentials(cls, values: dict[str, Any], needed_by: str) -> Faults:
         url = given(values, "SLACK_WEBHOOK_URL")
         own = _SLACKS_OWN.fullmatch(url) if url else None
         if url and not own:
             fault = "must be an https://hooks.slack.com/services/... address"
-            return faults | {"SLACK_WEBHOOK_URL": f"{fault}; {reason} needs the real one"}
+            return {"SLACK_WEBHOOK_URL": f"{fault}; {needed_by} needs the real one"}
         secret = own["secret"].rpartition("/")[2] if own else None
-        return faults | credential_faults({"SLACK_WEBHOOK_URL": secret}, reason)
+        return credential_faults({"SLACK_WEBHOOK_URL": secret}, needed_by)
 
     @property
     def notes(self) -> list[str]:
-        if self.slack.webhook_url:
-            return super().notes
-        return [*super().notes, "No alert is sent to Slack: SLACK_WEBHOOK_URL is not set"]
+        if self.webhook_url:
+            return []
+        return ["No alert is sent to Slack: SLACK_WEBHOOK_URL is not set"]
 
 
 class Slack:
-    """A channel, in the sense of both."""
+    """A channel of Slack, with an incoming webhook."""
 
     name = "slack"
 
@@ -73,8 +66,8 @@ class Slack:
         self._http = http
 
     @classmethod
-    def configured(cls, settings: SlackSettings) -> Self | None:
-        """The channel, if its credentials are set."""
+    def configured(cls, settings: "NotificationSettings") -> Self | None:
+        """Return the channel, if its credentials are set."""
         url = settings.slack.webhook_url
         if not url:
             return None
@@ -99,5 +92,5 @@ class Slack:
 
 
 def _escape(text: str) -> str:
-    """The three characters that Slack takes for mark-up: <!channel> would call everybody."""
+    """Escape the characters that Slack takes for mark-up: <!channel> would call everybody."""
     return escape(text, quote=False)

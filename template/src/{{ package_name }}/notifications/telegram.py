@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, SecretStr, field_validator
 
 from ..core.alerts.notices import Notice
-from ..core.config import Settings
-from ..core.config.credentials import credential_faults, given, why_real
+from ..core.config.credentials import credential_faults, given
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
 
 if TYPE_CHECKING:
+    from . import NotificationSettings
     from .http import Http
 
 _LIMIT = 4096  # UTF-16 code units
@@ -22,6 +22,7 @@ _EXAMPLES = {  # of Telegram's documentation
     "110201543:AAHdqTcvCH1vGWJxfSeofSAPK0PALDsaw",
     "4839574812:AAFD39kkdpWt3ywyRZergyOLMaJhac60qcK",
 }
+_NOT_SENT = "No alert is sent to Telegram: {} is not set"
 _TODO = {
     400: "OWNER_ID has to be the number of a person who has pressed Start in the bot's chat",
     401: "TELEGRAM_BOT_TOKEN is not valid (any more); get it from @BotFather",
@@ -30,7 +31,7 @@ _TODO = {
 }
 
 
-class TelegramGroup(Group):
+class TelegramSettings(Group):
     bot_token: SecretStr | None = Field(
         None, description="Token of the bot that sends alerts, from @BotFather; 123456:AA..."
     )
@@ -52,41 +53,42 @@ class TelegramGroup(Group):
             raise ValueError("must be an address such as https://api.telegram.org")
         return value.rstrip("/")
 
+    @classmethod
+    def missing_credentials(cls, values: dict[str, Any], needed_by: str) -> Faults:
+        token = given(values, "TELEGRAM_BOT_TOKEN")
+        # What follows the colon is the secret; the documentation's own is none.
+        secret = "example" if token in _EXAMPLES else (token and token.partition(":")[2]) or token
+        return credential_faults({"TELEGRAM_BOT_TOKEN": secret}, needed_by)
 
-class TelegramSettings(Settings):
-    telegram: TelegramGroup = TelegramGroup()
-    owner_id: Annotated[int, Field(ge=1, lt=2**52)] | None = Field(
+    @property
+    def notes(self) -> list[str]:
+        return [] if self.bot_token else [_NOT_SENT.format("TELEGRAM_BOT_TOKEN")]
+
+
+class OwnerSettings(Group):
+    """Who gets the alerts."""
+
+    id: Annotated[int, Field(ge=1, lt=2**52)] | None = Field(
         None,
         description="Telegram's number of the person who gets the alerts; the bot's getUpdates "
         "has it as from.id",
     )
 
     @classmethod
-    def missing_credentials(cls, values: dict[str, Any]) -> Faults:
-        faults = super().missing_credentials(values)
-        if not (reason := why_real(values)):
-            return faults
-        token = given(values, "TELEGRAM_BOT_TOKEN")
-        owner = str(values.get("owner_id") or "").strip()
-        # What follows the colon is the secret; the documentation's own is none.
-        secret = "example" if token in _EXAMPLES else (token and token.partition(":")[2]) or token
-        faults |= credential_faults({"TELEGRAM_BOT_TOKEN": secret}, reason)
-        if not owner or "1234567890".startswith(owner):
-            state = "is a placeholder" if owner else "is missing"
-            faults["OWNER_ID"] = f"{state}; {reason} needs the real one"
-        return faults
+    def missing_credentials(cls, values: dict[str, Any], needed_by: str) -> Faults:
+        owner = str(given(values, "OWNER_ID") or "").strip()
+        if owner and not "1234567890".startswith(owner):
+            return {}
+        state = "is a placeholder" if owner else "is missing"
+        return {"OWNER_ID": f"{state}; {needed_by} needs the real one"}
 
     @property
     def notes(self) -> list[str]:
-        pair = {"TELEGRAM_BOT_TOKEN": self.telegram.bot_token, "OWNER_ID": self.owner_id}
-        missing = " and ".join(name for name, value in pair.items() if not value)
-        if not missing:
-            return super().notes
-        return [*super().notes, f"No alert is sent to Telegram: {missing} not set"]
+        return [] if self.id else [_NOT_SENT.format("OWNER_ID")]
 
 
 class Telegram:
-    """A channel."""
+    """A channel of Telegram: a bot that writes to one person."""
 
     name = "telegram"
 
@@ -95,9 +97,9 @@ class Telegram:
         self._owner_id = owner_id
 
     @classmethod
-    def configured(cls, settings: TelegramSettings) -> Self | None:
-        """The channel, if its credentials are set."""
-        token, owner_id = settings.telegram.bot_token, settings.owner_id
+    def configured(cls, settings: "NotificationSettings") -> Self | None:
+        """Return the channel, if its credentials are set."""
+        token, owner_id = settings.telegram.bot_token, settings.owner.id
         if not token or not owner_id:
             return None
         from .http import Http, SecretUrl  # noqa: PLC0415  # httpx takes a quarter of a second to import
@@ -140,7 +142,7 @@ def _utf16_length(character: str) -> int:
 
 
 def _object(value: object) -> dict[str, Any]:
-    """The object that it is, or that it holds as JSON; else an empty one."""
+    """Return the object that it is, or that it holds as JSON; else an empty one."""
     if isinstance(value, bytes):
         try:
             value = json.loads(value)

@@ -43,10 +43,15 @@ def create_cli(
     cli.add_typer(alerts, name="alerts")
 
     @cli.command()
-    def dev(port: PortOption = None) -> None:
+    def dev(
+        port: PortOption = None,
+        reload: Annotated[
+            bool, typer.Option(help="Whether to start the API anew when its code changes.")
+        ] = True,
+    ) -> None:
         """Run everything here: PostgreSQL, Redis, migrations, a paper account, the API."""
         settings_or_exit()
-        or_fail(lambda: run_dev(application, port, seed))
+        or_fail(lambda: run_dev(application, port, seed, reload=reload))
 
     @cli.command()
     def serve(
@@ -58,7 +63,7 @@ def create_cli(
         host, port = host or http.host, port or http.port
         or_fail(lambda: check_port(host, port))
         with Interruptible():
-            run_server(application, host, port, http.workers)
+            or_fail(lambda: run_server(application, host, port, workers=http.workers))
 
     cli.command()(migrate)
     cli.command()(check_config)

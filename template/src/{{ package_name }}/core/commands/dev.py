@@ -12,7 +12,7 @@ import typer
 
 from ..config import Settings, get_settings
 from ..database.migrations import migrate
-from ..process.dev_servers import DevServerError, missing_servers
+from ..process.dev_servers import PASSABLE, DevServerError, missing_servers, private_folder
 from ..process.server import Interruptible, check_port, run_server
 
 Seed = Callable[[Settings, str], Awaitable[str]]
@@ -27,11 +27,11 @@ _ADDRESSES = {
 """By server that `dev` starts: the parts of an address that it does not set by itself."""
 
 
-def run_dev(application: str, port: int | None, seed: Seed) -> None:
+def run_dev(application: str, port: int | None, seed: Seed, *, reload: bool) -> None:
     """Start what is missing, serve until a signal, stop what was started.
 
-    Raises DevServerError, ServerError, OSError or SQLAlchemyError, with
-    everything stopped again.
+    `reload` starts the application anew when its code changes; the servers stay up. Raises
+    DevServerError, ServerError, OSError or SQLAlchemyError, with everything stopped again.
     """
     port = port or get_settings().http.port
     check_port(HOST, port)
@@ -43,14 +43,14 @@ def run_dev(application: str, port: int | None, seed: Seed) -> None:
             migrate(settings)
         key = asyncio.run(_seed(settings, seed))
         typer.echo(f"API key: {key}")
-        typer.echo(f"Serving http://{HOST}:{port}/docs  (Ctrl-C stops everything)")
-        run_server(application, HOST, port)
+        greeting = f"Serving http://{HOST}:{port}/docs  (Ctrl-C stops everything)"
+        run_server(application, HOST, port, greeting=greeting, reload=reload)
 
 
 @contextmanager
 def _state_of_its_own() -> Iterator[None]:
     """Hold the state folder: a second run would stop the first one's servers."""
-    STATE.mkdir(exist_ok=True)
+    private_folder(STATE, PASSABLE)
     with (STATE / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

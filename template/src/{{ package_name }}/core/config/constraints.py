@@ -1,4 +1,4 @@
-"""What makes a configuration unfit, beyond the type and range of each value."""
+"""Settings that do not fit each other, though each of them is valid."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def is_on(value: Any) -> bool:
-    """Whether a switch is on, before it is validated. What is no switch at all counts as on."""
+    """Tell whether a switch is on, before it is validated. What is no switch counts as on."""
     try:
         return TypeAdapter(bool).validate_python(value)
     except ValidationError:
         return True
 
 
-def contradictions(settings: Settings) -> Faults:
-    """Parts of an address that are given twice and differ."""
+def address_constraints(settings: Settings) -> Faults:
+    """Return the parts of an address that are given twice and differ."""
     faults: Faults = {}
     if settings.database_url:
         stated = stated_in_database_url(database_url(settings.database_url.get_secret_value()))
@@ -44,7 +44,7 @@ def _differing(url: str, prefix: str, group: BaseModel, stated: dict[str, Any]) 
 
 
 def pool_constraints(settings: Settings) -> Faults:
-    """Pool settings that do not fit each other."""
+    """Return the settings of pools that do not fit each other."""
     db = settings.db
     faults: Faults = {}
     if db.connect_timeout > db.pool_timeout:
@@ -68,24 +68,8 @@ def pool_constraints(settings: Settings) -> Faults:
 
 
 def alert_constraints(settings: Settings) -> Faults:
-    """How often an alert is sent."""
+    """Return what does not fit in how often an alert is sent."""
     alerts = settings.alerts
     if 0 < alerts.repeat < alerts.cooldown:
         return {"ALERTS_REPEAT": "must not be less than ALERTS_COOLDOWN, unless it is 0"}
     return {}
-
-
-def live_trading(settings: Settings) -> Faults:
-    """Real money needs two switches, and nothing that belongs to development."""
-    faults: Faults = {}
-    if settings.exchange not in settings.exchanges:
-        known = ", ".join(sorted(settings.exchanges))
-        faults["EXCHANGE"] = f"this service has no adapter for it; it has: {known}"
-    if settings.trading_mode == "live":
-        if settings.exchange == "paper":
-            faults["EXCHANGE"] = "TRADING_MODE=live needs a real exchange, and this is paper"
-        if settings.debug:
-            faults["DEBUG"] = "must be off with TRADING_MODE=live"
-        if "*" in settings.http.cors_origins:
-            faults["HTTP_CORS_ORIGINS"] = "must name its origins with TRADING_MODE=live, not *"
-    return faults

@@ -5,26 +5,47 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from .urls import Host, redis_options
+from .addresses import Host, HostOrFolder, Port, Text, origin
+from .credentials import credential_faults, given, given_in_database_url
+from .faults import Faults
+from .urls import redis_options
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Group(BaseModel):
-    """A group of settings that share the first word of their environment names."""
+    """A group of settings that share the first word of their environment names.
+
+    A service has it by a field: `okx: OkxSettings = OkxSettings()` reads OKX_API_KEY.
+    """
 
     model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
 
+    @classmethod
+    def missing_credentials(cls, _values: dict[str, Any], _needed_by: str) -> Faults:
+        """Return the credentials of the group that are missing, or not real.
+
+        Called where real ones are needed; `needed_by` is the setting that needs them. `values` are
+        all settings before they are validated, for `given(values, "OKX_API_KEY")`.
+        """
+        return {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever starts the service has to know of these settings, a sentence each."""
+        return []
+
 
 class DatabaseSettings(Group):
-    host: Host = Field("localhost", description="Host name of PostgreSQL, or its socket directory")
+    host: HostOrFolder = Field(
+        "localhost", description="Host name of PostgreSQL, or its socket directory"
+    )
     port: Port = Field(5432, description="Port of PostgreSQL")
-    user: str = Field("postgres", min_length=1, description="Role to connect as")
+    user: Text = Field("postgres", description="Role to connect as")
     password: SecretStr | None = Field(None, description="Password of the role")
-    name: str = Field("trading", min_length=1, description="Database name")
+    name: Text = Field("trading", description="Database name")
     pool_size: int = Field(
         5, ge=1, le=500, description="Connections a process keeps open; too few make requests wait"
     )
@@ -88,6 +109,11 @@ class DatabaseSettings(Group):
         False, description="Add the request id to each statement as a comment; costs plan caching"
     )
 
+    @classmethod
+    def missing_credentials(cls, values: dict[str, Any], needed_by: str) -> Faults:
+        stated = {name: given(values, name) for name in ("DB_HOST", "DB_PASSWORD")}
+        return credential_faults(stated | given_in_database_url(values), needed_by)
+
 
 class RedisSettings(Group):
     url: SecretStr | None = Field(
@@ -122,7 +148,10 @@ class RedisSettings(Group):
 
 
 class HttpSettings(Group):
-    host: Host = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every one")
+    host: Host = Field(
+        "127.0.0.1",
+        description="Address to listen on; 0.0.0.0 is every one of IPv4, :: of IPv4 and IPv6",
+    )
     port: Port = Field(8000, description="Port to listen on")
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve; each has pools of its own"
@@ -154,6 +183,11 @@ class HttpSettings(Group):
         if not isinstance(value, str):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _as_browsers_send_them(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origin(text) for text in value)
 
 
 class LogSettings(Group):
@@ -220,9 +254,3 @@ class AlertSettings(Group):
         description="Seconds a stopping process takes to send what is waiting; they count towards "
         "the time that its supervisor leaves it",
     )
-
-
-class OkxSettings(Group):
-    api_key: SecretStr | None = Field(None, description="OKX API key; give it no right to withdraw")
-    secret_key: SecretStr | None = Field(None, description="OKX secret key")
-    passphrase: SecretStr | None = Field(None, description="OKX passphrase")

@@ -3,6 +3,9 @@
 A value comes from, the first that has it: an argument, an environment variable, the file `.env`,
 a file in SECRETS_DIR (`/run/secrets`) whose name is the variable's. A group is a nested model:
 `DB_POOL_SIZE` is `settings.db.pool_size`.
+
+A service adds groups and fields in a subclass. A check of its own extends `why_real`,
+`missing_credentials` or `contradictions`.
 """
 
 import os
@@ -20,28 +23,30 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 from sqlalchemy.engine import URL
 
-from . import constraints, credentials
+from . import constraints
 from .faults import Faults, hidden, pack, unpack
 from .groups import (
     AlertSettings,
     DatabaseSettings,
+    Group,
     HealthSettings,
     HttpSettings,
     LogSettings,
     MonitorSettings,
-    OkxSettings,
     RedisSettings,
     SchemaName,
 )
 from .misspellings import misspellings
 from .names import setting_names
-from .sources import FOREIGN, ORIGINS, OriginsSource, SecretFilesSource
+from .sources import FOUND, FindingsSource, Found, LiteralDotEnvSource, SecretFilesSource
 from .urls import database_url, redis_options, stated_in_redis_url, with_parts
 
 
@@ -61,8 +66,6 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    exchanges: ClassVar[frozenset[str]] = frozenset({"paper"})
-    """The exchanges this service has an adapter for."""
     slug: ClassVar[str] = ""
     """Name of the service whose settings these are. Its tables are nobody else's."""
 
@@ -70,10 +73,6 @@ class Settings(BaseSettings):
         "development", description="Where this runs; staging and production need real credentials"
     )
     debug: bool = Field(False, description="Log every SQL statement; always off in production")
-    exchange: Literal["paper", "okx"] = Field("paper", description="Where orders are sent")
-    trading_mode: Literal["paper", "live"] = Field(
-        "paper", description="live trades real money, and needs EXCHANGE to be a real one too"
-    )
     database_url: SecretStr | None = Field(
         None, description="postgresql:// URL, instead of DB_HOST, DB_USER and so on"
     )
@@ -88,7 +87,6 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     monitor: MonitorSettings = MonitorSettings()
-    okx: OkxSettings = OkxSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notes: list[str] = PrivateAttr(default_factory=list)
@@ -115,44 +113,75 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        folder = os.environ.get("SECRETS_DIR") or "/run/secrets"
+        assert isinstance(env_settings, EnvSettingsSource)
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        dotenv = LiteralDotEnvSource(settings_cls, env_file=dotenv_settings.env_file)
+        folder = os.environ.get("SECRETS_DIR")
         try:
             secrets = SecretFilesSource(
-                file_secret_settings, secrets_dir=folder, secrets_dir_missing="ok"
+                file_secret_settings,
+                secrets_dir=folder or "/run/secrets",
+                secrets_dir_missing="error" if folder else "ok",
             )
         except (OSError, SettingsError):
             raise hidden({"SECRETS_DIR": "is no folder that can be read"}) from None
-        origins = OriginsSource(settings_cls, init_settings, env_settings, dotenv_settings, secrets)
-        return init_settings, env_settings, dotenv_settings, secrets, origins
+        sources = {"environment": env_settings, ".env": dotenv, "secret file": secrets}
+        findings = FindingsSource(settings_cls, init_settings, sources)
+        return init_settings, *sources.values(), findings
 
     @model_validator(mode="wrap")
     @classmethod
     def _report_every_fault_at_once(
         cls, values: Any, validate: ModelWrapValidatorHandler[Self]
     ) -> Self:
-        origins, foreign = values.pop(ORIGINS, {}), sorted(values.pop(FOREIGN, ()))
-        notes = []
+        found: Found = values.pop(FOUND, Found())
+        notes = list(found.notes)
         is_production = values.get("environment") == "production"
         if is_production and constraints.is_on(values.get("debug", False)):
             values["debug"] = False
             notes.append("DEBUG is off: it always is in production")
-        faults: Faults = misspellings(setting_names(cls), foreign) | cls.missing_credentials(values)
+        faults = found.faults | misspellings(setting_names(cls), sorted(found.foreign))
+        faults |= cls.missing_credentials(values)
         try:
             settings = validate(values)
         except ValidationError as error:
             raise pack(unpack(error) | faults) from None
-        faults |= constraints.contradictions(settings) | constraints.pool_constraints(settings)
-        faults |= constraints.alert_constraints(settings) | constraints.live_trading(settings)
+        faults |= settings.contradictions()
         if faults:
             raise pack(faults)
-        settings._origins = origins
+        settings._origins = found.origins
         settings._notes = notes
         return settings
 
     @classmethod
+    def why_real(cls, values: dict[str, Any]) -> str:
+        """Return the setting that makes real credentials necessary; "" if none does.
+
+        `values` are not validated yet. Extend it for a reason of your own.
+        """
+        environment = values.get("environment")
+        return f"ENVIRONMENT={environment}" if environment in {"staging", "production"} else ""
+
+    @classmethod
     def missing_credentials(cls, values: dict[str, Any]) -> Faults:
-        """What `values` lack, before they are validated. Extend it for credentials of your own."""
-        return credentials.missing_credentials(values)
+        """Return the credentials that are missing or not real, if real ones are needed.
+
+        `values` are not validated yet. Each group answers for its own.
+        """
+        faults: Faults = {}
+        if needed_by := cls.why_real(values):
+            for field in cls.model_fields.values():
+                if isinstance(field.default, Group):
+                    faults |= type(field.default).missing_credentials(values, needed_by)
+        return faults
+
+    def contradictions(self) -> Faults:
+        """Return the settings that do not fit each other. Extend it for settings of your own."""
+        return (
+            constraints.address_constraints(self)
+            | constraints.pool_constraints(self)
+            | constraints.alert_constraints(self)
+        )
 
     @field_validator("database_url")
     @classmethod
@@ -163,7 +192,7 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """The database's address for SQLAlchemy with asyncpg, from DATABASE_URL and DB_*."""
+        """Address of the database for SQLAlchemy with asyncpg, from DATABASE_URL and DB_*."""
         parts = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
             for name, value in self.db
@@ -176,7 +205,7 @@ class Settings(BaseSettings):
 
     @property
     def redis_options(self) -> dict[str, Any]:
-        """Redis' address as options of a redis-py connection, from REDIS_URL and REDIS_*."""
+        """Address of Redis as options of a redis-py connection, from REDIS_URL and REDIS_*."""
         redis = self.redis
         stated = redis_options(redis.url.get_secret_value()) if redis.url else {}
         parts = {
@@ -197,17 +226,19 @@ class Settings(BaseSettings):
 
     @property
     def log_as_json(self) -> bool:
+        """Whether a log line is JSON, from LOG_FORMAT."""
         if self.log.format == "auto":
             return self.environment != "development"
         return self.log.format == "json"
 
     @property
     def notes(self) -> list[str]:
-        """What was decided against a setting, to be told to whoever starts the service."""
-        return list(self._notes)
+        """What whoever starts the service has to know of its settings, a sentence each."""
+        groups = [value for _, value in self if isinstance(value, Group)]
+        return [*self._notes, *(note for group in groups for note in group.notes)]
 
     def origin(self, name: str) -> str:
-        """Where the value of an environment name comes from, "default" if it was set nowhere."""
+        """Return the source of the value of an environment name; "default" if it is set nowhere."""
         return self._origins.get(name, "default")
 
 

@@ -1,13 +1,15 @@
 """Addresses of servers."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
+from urllib.parse import unquote
 
-from pydantic import AfterValidator
 from redis.asyncio.connection import ConnectionPool, parse_url
 from redis.exceptions import RedisError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from .addresses import host_alone, printable
 
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 _SESSIONS = {"any", "primary", "standby", "read-write", "read-only", "prefer-standby"}
@@ -28,7 +30,10 @@ _PARTS = {"user": "username", "password": "password", "dbname": "database"}
 
 
 def database_url(text: str) -> URL:
-    """A PostgreSQL URL of any common spelling, for SQLAlchemy with asyncpg. Raises ValueError."""
+    """Return a PostgreSQL URL of any common spelling for SQLAlchemy with asyncpg.
+
+    Raises ValueError, which holds no part of the URL.
+    """
     if text.startswith("postgres://"):  # a spelling SQLAlchemy does not know
         text = "postgresql" + text.removeprefix("postgres")
     try:
@@ -47,9 +52,26 @@ def database_url(text: str) -> URL:
         for key, part in _PARTS.items()
         if key in query and not getattr(url, part)
     }
-    url = url.set(query=query, **parts)
+    url = _with_sound_host(url.set(query=query, **parts))
     _check_query(url)
     return url
+
+
+def _with_sound_host(url: URL) -> URL:
+    """Return the URL with a socket's folder, which libpq takes as host, where asyncpg takes it."""
+    host = unquote(url.host or "")
+    if not host:
+        return url
+    if host.startswith("/"):
+        address = {"host": printable(host)} | ({"port": str(url.port)} if url.port else {})
+        return url.set(host="", port=None).update_query_dict(address)
+    try:
+        return url.set(host=host_alone(host))
+    except ValueError:
+        raise ValueError(
+            "has no host that can be used; in a user or password, write @ as %40, / as %2F, : as "
+            "%3A and ? as %3F. Several hosts are ?host=a:5432&host=b:5432"
+        ) from None
 
 
 def _check_query(url: URL) -> None:
@@ -67,7 +89,7 @@ def _check_query(url: URL) -> None:
 
 
 def stated_in_database_url(url: URL) -> dict[str, Any]:
-    """The settings of DB_* that the URL states."""
+    """Return the settings of DB_* that the URL states."""
     port = url.port or url.query.get("port")
     stated = {
         "host": url.host or url.query.get("host"),
@@ -80,7 +102,7 @@ def stated_in_database_url(url: URL) -> dict[str, Any]:
 
 
 def with_parts(url: URL, parts: dict[str, Any]) -> URL:
-    """The URL, completed by the settings of DB_* that it does not state."""
+    """Return the URL, completed by the settings of DB_* that it does not state."""
     stated = stated_in_database_url(url)
     missing = {field: value for field, value in parts.items() if field not in stated}
     names = {"user": "username", "password": "password", "name": "database"}
@@ -92,10 +114,12 @@ def with_parts(url: URL, parts: dict[str, Any]) -> URL:
 
 
 def redis_options(text: str) -> dict[str, Any]:
-    """What the URL says, as options of a redis-py connection. Raises ValueError."""
+    """Return what the URL says, as options of a redis-py connection. Raises ValueError."""
     try:
         options: dict[str, Any] = dict(parse_url(text))
         is_one = "path" in options if text.startswith("unix:") else True
+        if "host" in options:
+            host_alone(options["host"])
     except ValueError:
         is_one = False
     if not is_one:
@@ -109,21 +133,9 @@ def redis_options(text: str) -> dict[str, Any]:
 
 
 def stated_in_redis_url(options: dict[str, Any]) -> dict[str, Any]:
-    """The settings of REDIS_* that the options of a URL state."""
+    """Return the settings of REDIS_* that the options of a URL state."""
     fields = ("host", "port", "db", "password")
     stated: dict[str, Any] = {field: options[field] for field in fields if field in options}
     if "path" in options:
         stated |= {"host": options["path"], "port": 6379}  # a socket has no port
     return stated
-
-
-def _host_alone(text: str) -> str:
-    if not text:
-        raise ValueError("is empty; leave it out for the default")
-    if not text.startswith("/") and ("://" in text or "@" in text or len(text.split()) != 1):
-        raise ValueError("must be a host alone, such as db.internal: no ://, no @, no blanks")
-    return text
-
-
-Host = Annotated[str, AfterValidator(_host_alone)]
-"""A host's name or address, or the folder of a socket. It is shown, so no URL with a password."""

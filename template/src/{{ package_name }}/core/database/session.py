@@ -20,6 +20,7 @@ from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
+from .tls_files import unusable_tls_file
 
 
 class DatabaseUnreachableError(ConnectionError):
@@ -141,7 +142,16 @@ def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
     try:
         return dialect.connect(*args, **options)
     except OSError as error:  # a time-out and a missing socket, too
-        raise DatabaseUnreachableError(f"PostgreSQL can't be reached: {error!r}") from error
+        raise DatabaseUnreachableError(
+            f"PostgreSQL can't be reached: {_blamed_file(error, options) or repr(error)}"
+        ) from error
+
+
+def _blamed_file(error: OSError, options: Any) -> str:
+    is_socket = str(options.get("host", "")).startswith("/")
+    if is_socket or not isinstance(error, PermissionError | FileNotFoundError):
+        return ""
+    return unusable_tls_file()
 
 
 def _tag_with_request_id(

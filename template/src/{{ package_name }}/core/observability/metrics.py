@@ -1,6 +1,5 @@
 """Prometheus metrics of HTTP requests, of health, and what runs here."""
 
-import multiprocessing
 import os
 import platform
 from contextlib import suppress
@@ -17,6 +16,8 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from .shared_metrics import VARIABLE as SHARED_FOLDER
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +53,6 @@ CHECK_DURATION = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1),
 )
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def exposition(accept: str) -> tuple[bytes, str]:
@@ -65,7 +65,7 @@ def exposition(accept: str) -> tuple[bytes, str]:
 
 
 def _registry() -> CollectorRegistry:
-    folder = os.environ.get(_FOLDER)
+    folder = os.environ.get(SHARED_FOLDER)
     if not folder:
         return REGISTRY
     # Where there are several workers, `run_server` has set it: the sum of all of them.
@@ -89,12 +89,16 @@ def _forget_dead_workers(folder: str) -> None:
 
 
 def note_build(version: str, environment: str) -> None:
-    """Tell what runs; and that the metrics are incomplete, if they are."""
+    """Tell what runs."""
     BUILD_INFO.labels(version, platform.python_version(), environment).set(1)
-    if multiprocessing.parent_process() is not None and _FOLDER not in os.environ:
+
+
+def note_workers(count: int) -> None:
+    """Warn that the metrics are incomplete where several workers have no folder to share them."""
+    if count > 1 and SHARED_FOLDER not in os.environ:
         _log.warning(
             "each worker process shows metrics of its own only: start several with `serve`, or set "
-            f"{_FOLDER} to an empty folder"
+            f"{SHARED_FOLDER} to an empty folder"
         )
 
 

@@ -6,6 +6,7 @@ exit code 0. uvicorn alone would close the listener at once.
 """
 
 import asyncio
+import multiprocessing
 import signal
 import threading
 import time
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..config import Settings
+from ..observability.metrics import note_workers
 
 _log = structlog.get_logger(__name__)
 
@@ -109,12 +111,14 @@ class Lifecycle:
             yield
             return
         self._server = server
+        note_workers(server.config.workers)
         loop = asyncio.get_running_loop()
 
         def on_signal(number: int, _frame: FrameType | None) -> None:
             loop.call_soon_threadsafe(self._signalled, number)
 
         before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+        _when_parent_ends(lambda: loop.call_soon_threadsafe(self._signalled, signal.SIGTERM))
         try:
             yield
         finally:
@@ -172,6 +176,20 @@ async def closed_in_time(*closings: Awaitable[None]) -> None:
     _, late = await asyncio.wait(tasks, timeout=_GOODBYE_SECONDS)
     for task in late:
         task.cancel()
+
+
+def _when_parent_ends(act: Callable[[], object]) -> None:
+    """Act when the process that has started this one as a worker is gone, killed for example."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        parent.join()
+        with suppress(RuntimeError):  # the loop is closed: we are ending already
+            act()
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
 def _uvicorn_in_charge() -> uvicorn.Server | None:

@@ -1,6 +1,7 @@
 """Running the application with uvicorn."""
 
 import errno
+import importlib.util
 import os
 import signal
 import socket
@@ -8,38 +9,117 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.watchfilesreload import WatchFilesReload
+
+from ..observability.shared_metrics import VARIABLE as SHARED_FOLDER
 
 
 class ServerError(Exception):
     """The server can't listen; the text says why and what to do."""
 
 
-def run_server(application: str, host: str, port: int, workers: int = 1) -> None:
+def run_server(
+    application: str,
+    host: str,
+    port: int,
+    *,
+    workers: int = 1,
+    greeting: str = "",
+    reload: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; further ones are ignored then. Call it in `Interruptible`.
 
-    `application` is `module:attribute`. What happens in between is lifecycle.py's.
+    `application` is `module:attribute`. What happens in between is lifecycle.py's. `greeting` is
+    printed when the one worker answers; `reload` starts it anew when its package has changed.
     """
+    package, _, _ = application.partition(".")
     # create_app has configured the log.
     config = uvicorn.Config(
         application,
         host=host,
         port=port,
         workers=workers,
+        reload=reload,
+        reload_dirs=_folders_of(package) if reload else None,
         log_config=None,
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
+        # A page that listens to a stream must not hold up the next version of the code.
+        timeout_graceful_shutdown=1 if reload else None,
     )
+    # A listener of ours, so that one worker and several listen on the same addresses.
+    listener = _listen(host, port)
     if workers > 1:
         with _shared_metrics():
-            _Workers(config, sockets=[config.bind_socket()]).run()
+            _Workers(config, sockets=[listener]).run()
+    elif reload:
+        _Reloader(config, _Server(config, greeting).run, [listener]).run()
     else:
-        uvicorn.run(application, host=host, port=port, log_config=None)
+        server = _Server(config, greeting)
+        config.load_app()
+        server.run([listener])
+        if not server.started:
+            sys.exit(STARTUP_FAILURE)
     _ignore_signals()
+
+
+def _folders_of(package: str) -> list[str]:
+    spec = importlib.util.find_spec(package)
+    return list(spec.submodule_search_locations or []) if spec else []
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which greets when it answers."""
+
+    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
+        super().__init__(config)
+        self._greeting = greeting
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        super().run(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._greeting:
+            sys.stdout.write(f"{self._greeting}\n")
+            sys.stdout.flush()
+
+
+class _Reloader(WatchFilesReload):
+    """uvicorn's reloader, whose process may be interrupted while it imports, or a second time."""
+
+    def startup(self) -> None:
+        with _interrupts_wait():
+            super().startup()
+
+    def restart(self) -> None:
+        with _interrupts_wait():
+            super().restart()
+
+    def signal_handler(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit.is_set():
+            self.process.terminate()  # it has had the first one, and we wait for it
+        super().signal_handler(sig, frame)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold SIGINT back, also in a process that is started here, until it serves.
+
+    The terminal sends it Ctrl-C too, and Python would print a traceback while it imports.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Workers(Multiprocess):
@@ -70,26 +150,35 @@ class _Workers(Multiprocess):
 def _shared_metrics() -> Iterator[None]:
     """A folder in which the workers share their metrics, so that each can show those of all."""
     with TemporaryDirectory(prefix="metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        os.environ[SHARED_FOLDER] = folder
         try:
             yield
         finally:
-            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+            del os.environ[SHARED_FOLDER]
 
 
 def check_port(host: str, port: int) -> None:
     """Raise ServerError if nothing can listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                reason = f"Port {port} is in use; choose another with --port"
-            else:
-                reason = f"Can't listen on {host} port {port}: {error.strerror}"
-            raise ServerError(reason) from None
+    _listen(host, port).close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to that address; one on `::` takes IPv4 too. Raises ServerError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if listener.family is socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            reason = f"Port {port} is in use; choose another with --port"
+        else:
+            reason = f"Can't listen on {host} port {port}: {error.strerror}"
+        raise ServerError(reason) from None
+    listener.set_inheritable(True)
+    return listener
 
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

@@ -1,0 +1,1 @@
+"""Where orders are sent: a package for each exchange, with its settings beside it."""
