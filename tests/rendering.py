@@ -25,10 +25,22 @@ QUESTIONS: dict[str, Any] = {
 ASKED = {name: question for name, question in QUESTIONS.items() if question.get("when", True)}
 
 
-def render(service: Path, template: Path | None = None, **answers: Any) -> Path:
-    """Render the template without --trust; what is not answered has its default."""
-    source = str(template or _template().name)
-    run_copy(source, service, data=answers, defaults=True, unsafe=False, quiet=True)
+def render(
+    service: Path, template: Path | None = None, version: str | None = None, **answers: Any
+) -> Path:
+    """Render the template without --trust; what is not answered has its default.
+
+    `version` is a commit or tag of `template`; without it, the newest release is rendered.
+    """
+    run_copy(
+        str(template or _template().name),
+        service,
+        data=answers,
+        vcs_ref=version,
+        defaults=True,
+        unsafe=False,
+        quiet=True,
+    )
     return service
 
 
@@ -91,7 +103,7 @@ def commit(folder: Path, message: str) -> None:
     """Commit all that is in a folder, which becomes a git repository where it is none."""
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", f"--message={message}")
+    git(folder, "commit", "--quiet", "--allow-empty", f"--message={message}")
 
 
 def git(folder: Path, *args: str) -> str:

@@ -4,15 +4,18 @@
 then runs that service's own checks.
 """
 
+import re
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from copier import run_update
-from rendering import commit, copy_template, git, render
+from rendering import ROOT, commit, copy_template, files_of, git, render
 
 MARKER = "# yours below"
+THE_MARKER = re.compile(rf"^( *){MARKER}$", re.MULTILINE)
 
 ROUTE = '''\
 """`/v1/motto`"""
@@ -56,6 +59,16 @@ def update_after_teamwork(service: Path, folder: Path) -> Path:
 def released_template(folder: Path) -> Path:
     """A copy of the template in the working tree, released as 1.0.0."""
     template = copy_template(folder)
+    release(template, "v1.0.0")
+    return template
+
+
+def released_on_history(template: Path) -> Path:
+    """A clone of this repository in which the working tree is released as 1.0.0."""
+    if git(ROOT, "rev-parse", "--is-shallow-repository").strip() == "true":
+        pytest.fail("old versions are rendered here: run `git fetch --unshallow` first")
+    git(ROOT, "clone", "--quiet", "--no-checkout", "--no-tags", ".", str(template))
+    copy_template(template)
     release(template, "v1.0.0")
     return template
 
@@ -116,8 +129,23 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1))
 
 
+def substitute(path: Path, pattern: re.Pattern[str], by: str) -> None:
+    path.write_text(pattern.sub(by, path.read_text()))
+
+
 def append(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
+
+
+def conflicts(service: Path) -> list[str]:
+    """The files that an update left for a person to resolve."""
+    unmerged = git(service, "diff", "--name-only", "--diff-filter=U").splitlines()
+    marked = [
+        name
+        for name, text in files_of(service).items()
+        if name.endswith(".rej") or "\n<<<<<<< " in f"\n{text}"
+    ]
+    return sorted({*unmerged, *marked})
 
 
 if __name__ == "__main__":

@@ -132,6 +132,7 @@ def test_dependencies_are_those_of_the_service(tmp_path: Path) -> None:
     imported = {
         "import-linter": "importlinter",
         "opentelemetry-proto": "opentelemetry",
+        "python-dotenv": "dotenv",
         "pytest-xdist": "xdist",
         "pyyaml": "yaml",
     }

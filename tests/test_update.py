@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 import yaml
-from rendering import ROOT, commit, files_of, git, parse, render
+from rendering import ROOT, commit, files_of, parse, render
 from teamwork import (
     MARKER,
     ROUTE,
     TEST_OF_ROUTE,
+    THE_MARKER,
     append,
+    conflicts,
     improve,
     release,
     released_template,
+    substitute,
     update,
     update_after_teamwork,
 )
-
-THE_MARKER = re.compile(rf"^( *){MARKER}$", re.MULTILINE)
-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -138,24 +138,9 @@ def test_conflict_would_be_seen_here(tmp_path: Path) -> None:
     assert conflicts(update(service)) == [".gitignore"]
 
 
-def conflicts(service: Path) -> list[str]:
-    """The files that an update left for a person to resolve."""
-    unmerged = git(service, "diff", "--name-only", "--diff-filter=U").splitlines()
-    marked = [
-        name
-        for name, text in files_of(service).items()
-        if name.endswith(".rej") or "\n<<<<<<< " in f"\n{text}"
-    ]
-    return sorted({*unmerged, *marked})
-
-
 def dependencies(files: dict[str, str]) -> list[str]:
     listed: list[str] = tomllib.loads(files["pyproject.toml"])["project"]["dependencies"]
     return listed
-
-
-def substitute(path: Path, pattern: re.Pattern[str], by: str) -> None:
-    path.write_text(pattern.sub(by, path.read_text()))
 
 
 def answers(service: Path) -> dict[str, Any]:

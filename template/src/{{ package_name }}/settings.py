@@ -29,7 +29,7 @@ class Settings(ExchangeSettings, NotificationSettings):
 
     slug: ClassVar[str] = project.SLUG
     http: HttpSettings = HttpSettings()
-    cell: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}\Z")] = Field(
+    cell: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]{1,8}$")] = Field(
         "a",
         description="Name of this database, where each of several has a part of the accounts; new "
         "API keys begin with sk_<cell>_",
