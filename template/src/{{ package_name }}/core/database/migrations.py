@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 from sqlalchemy.pool import NullPool
@@ -40,16 +39,7 @@ def migrate(settings: Settings, *, former_slug: str = "") -> None:
     """
     config = alembic_config(settings)
     config.attributes["former_slug"] = former_slug
-    try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        if isinstance(error.__cause__, ResolutionError):
-            raise CommandError(
-                f"the schema {settings.db_schema!r} has the migration {error.__cause__.argument},"
-                " which this version of the service does not know: a newer version has migrated it,"
-                " or it is another service's. Then set DB_SCHEMA to one of its own"
-            ) from error
-        raise
+    command.upgrade(config, "head")
 
 
 def run_environment() -> None:
@@ -68,7 +58,7 @@ def run_environment() -> None:
 async def _run_online(settings: Settings) -> None:
     # A role may have a statement_timeout, and a migration takes as long as it takes.
     engine = create_engine(settings, {"statement_timeout": "0"}, poolclass=NullPool)
-    raise_unreachable(engine)
+    raise_unreachable(engine, settings)
     async with engine.connect() as connection:
         await connection.run_sync(_run, settings)
 

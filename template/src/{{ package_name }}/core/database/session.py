@@ -1,6 +1,8 @@
 """The engine, and a session per request."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import uuid4
@@ -83,9 +85,36 @@ def _set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> No
         connection.exec_driver_sql(f"SELECT {calls}")
 
 
-def raise_unreachable(engine: AsyncEngine) -> None:
+def raise_unreachable(engine: AsyncEngine, settings: Settings) -> None:
     """Have the engine raise DatabaseUnreachableError where it can't open a connection."""
-    event.listen(engine.sync_engine, "do_connect", _connect)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*args, **options)
+        except OSError as error:  # a time-out and a missing socket, too
+            raise DatabaseUnreachableError(
+                f"PostgreSQL can't be reached at {address_of(settings)}: {_why(error, settings)}"
+            ) from error
+
+
+def address_of(settings: Settings) -> str:
+    """Return where PostgreSQL is: host and port, or the folder of its socket."""
+    url = settings.sqlalchemy_url
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port", 5432)
+    return f"{host}, port {port}"
+
+
+def _why(error: OSError, settings: Settings) -> str:
+    is_socket = "/" in address_of(settings)
+    if isinstance(error, PermissionError | FileNotFoundError) and not is_socket:
+        if file := unusable_tls_file():
+            return file
+    if isinstance(error, TimeoutError):
+        return f"no answer within {settings.db.connect_timeout:g} seconds"
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error) or repr(error)
+    return os.strerror(error.errno)  # asyncio's own text repeats the address
 
 
 class Database:
@@ -106,7 +135,7 @@ class Database:
             pool_pre_ping=True,
         )
         self.monitor = PoolMonitor(self.engine, settings)
-        raise_unreachable(self.engine)
+        raise_unreachable(self.engine, settings)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
@@ -136,22 +165,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
-    try:
-        return dialect.connect(*args, **options)
-    except OSError as error:  # a time-out and a missing socket, too
-        raise DatabaseUnreachableError(
-            f"PostgreSQL can't be reached: {_blamed_file(error, options) or repr(error)}"
-        ) from error
-
-
-def _blamed_file(error: OSError, options: Any) -> str:
-    is_socket = str(options.get("host", "")).startswith("/")
-    if is_socket or not isinstance(error, PermissionError | FileNotFoundError):
-        return ""
-    return unusable_tls_file()
 
 
 def _tag_with_request_id(

@@ -183,6 +183,7 @@ class HealthChecks:
         self.timeout = settings.health.server_timeout
         self.history: deque[Sample] = deque(maxlen=_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
+        self._problem = ""
         self._settings = settings
         self._database = DatabaseServer(settings)
         servers: dict[str, Server] = {"database": self._database, "redis": RedisServer(settings)}
@@ -226,6 +227,9 @@ class HealthChecks:
     async def look(self) -> None:
         """Ask every server, and keep what they say for the history."""
         self.history.append(Sample(components=await self.all(), at=datetime.now(UTC)))
+        problem, self._problem = self._problem, self.migrations.problem
+        if self._problem not in {"", problem}:
+            _log.warning("tables can't be used", problem=self._problem)
 
     async def close(self) -> None:
         await asyncio.gather(*(check.close() for check in self.checks.values()))

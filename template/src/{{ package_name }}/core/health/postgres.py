@@ -3,6 +3,7 @@
 The pool is left alone: a busy one delays no check, and a check takes no connection away.
 """
 
+from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from typing import Any, Literal
 
@@ -53,7 +54,8 @@ class DatabaseServer:
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
         """Those of this code; until they are known, migrations are `unknown`."""
-        self.found: frozenset[str] = frozenset()
+        self.found: frozenset[str] | None = None
+        """Those of the database; None until it has answered."""
         self.owner: str | None = None
         """The service that the schema belongs to."""
 
@@ -91,9 +93,9 @@ class DatabaseServer:
     @property
     def migrations(self) -> Migrations:
         """As of the last answer."""
-        if self.revisions is None:
+        if self.revisions is None or self.found is None:
             return Migrations()
-        status, problem = self._state(self.revisions)
+        status, problem = self._compare(self.found, self.revisions)
         return Migrations(
             status=status,
             expected=sorted(self.revisions.heads),
@@ -101,14 +103,14 @@ class DatabaseServer:
             problem=problem,
         )
 
-    def _state(
-        self, revisions: Revisions
+    def _compare(
+        self, found: AbstractSet[str], revisions: Revisions
     ) -> tuple[Literal["at_head", "ahead", "behind", "foreign"], str]:
         if reason := refusal(self._settings, self.owner):
             return "foreign", reason
-        if self.found == revisions.heads:
+        if found == revisions.heads:
             return "at_head", ""
-        if self.found <= revisions.known:
+        if found <= revisions.known:
             command = f"{self._settings.slug} migrate".lstrip()
             return "behind", f"the tables are older than this code; run `{command}`"
         return "ahead", ""
