@@ -12,9 +12,10 @@ from .money import AMOUNT, MAX_AMOUNT, bounded, is_multiple, multiply, plain
 
 
 class InstrumentErrorCode(ErrorCodeBase):
-    """Codes of an order that does not fit its instrument."""
+    """Codes of instruments, and of an order that does not fit its own."""
 
     INSTRUMENT_NOT_FOUND = "INSTRUMENT_NOT_FOUND", 422, "No such instrument"
+    INSTRUMENT_EXISTS = "INSTRUMENT_EXISTS", 409, "Instrument symbol taken"
     INVALID_PRICE_INCREMENT = "INVALID_PRICE_INCREMENT", 422, "Price between two ticks"
     INVALID_SIZE_INCREMENT = "INVALID_SIZE_INCREMENT", 422, "Quantity between two lots"
     NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM", 422, "Order too small"
@@ -65,6 +66,39 @@ class Instrument(Base):
                 f"qty x limit_price must be less than {plain(MAX_AMOUNT)}",
                 {"notional": plain(notional), "max_notional": plain(MAX_AMOUNT)},
             )
+
+
+class NewInstrument(BaseModel):
+    """An instrument as somebody adds it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    symbol: Symbol
+    base_currency: Currency
+    quote_currency: Currency
+    price_increment: PositiveAmount
+    size_increment: PositiveAmount
+    min_notional: Amount
+
+    @model_validator(mode="after")
+    def _trades_one_for_another(self) -> Self:
+        if self.base_currency == self.quote_currency:
+            raise ValueError("base_currency and quote_currency must differ")
+        return self
+
+
+async def add_instrument(session: AsyncSession, new: NewInstrument) -> Instrument:
+    """Add an instrument. Raises TradingException INSTRUMENT_EXISTS."""
+    instrument = await session.scalar(
+        insert(Instrument).values(**dict(new)).on_conflict_do_nothing().returning(Instrument)
+    )
+    if instrument is None:
+        raise TradingException(
+            InstrumentErrorCode.INSTRUMENT_EXISTS,
+            f"There is an instrument {new.symbol}",
+            {"symbol": new.symbol},
+        )
+    return instrument
 
 
 async def get_instrument(session: AsyncSession, symbol: str) -> Instrument:
