@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from . import project
+from .api.router import TAGS
 from .api.router import router as api_router
 from .api.security import is_admin
 from .core.api.application import ServiceAPI
@@ -32,6 +33,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         description=project.DESCRIPTION,
         channels=partial(channels, settings),
         is_admin=is_admin,
+        tags=TAGS,
     )
     app.include_router(api_router)
     # yours below

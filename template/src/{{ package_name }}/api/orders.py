@@ -7,41 +7,39 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from ..core.api import ServiceRouter
+from ..core.api import ServiceRouter, errors
 from ..core.database.session import SessionDep
 from ..core.database.transactions import transactional
+from ..core.errors import ErrorCode
+from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
-from ..trading.orders.canceling import cancel_order
+from ..trading.codes import TradingErrorCode
+from ..trading.orders import canceling, placing, queries
 from ..trading.orders.model import OrderStatus
-from ..trading.orders.placing import OrderRequest, place_order
-from ..trading.orders.queries import get_order, list_orders
-from .page import FromRow, Page
+from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
 
 router = ServiceRouter(prefix="/orders", tags=["orders"])
 
 ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
+
+
+_PLACED = {
+    "client_order_id": "a1",
+    "symbol": "BTC-USDT",
+    "side": "buy",
+    "type": "limit",
+    "time_in_force": "gtc",
+    "qty": "0.01",
+    "limit_price": "50000",
+}
 
 
 class NewOrder(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "client_order_id": "a1",
-                    "symbol": "BTC-USDT",
-                    "side": "buy",
-                    "type": "limit",
-                    "time_in_force": "gtc",
-                    "qty": "0.01",
-                    "limit_price": "50000",
-                }
-            ]
-        },
-    )
+    """Order to place."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_PLACED))
 
     client_order_id: ClientOrderId = Field(
         description="Your own name for the order. Sent again with the same order it does no harm."
@@ -53,11 +51,26 @@ class NewOrder(BaseModel):
     qty: PositiveAmount = Field(description="Base units, a multiple of the size increment")
     limit_price: PositiveAmount = Field(description="Quote units per base unit")
 
-    def to_request(self) -> OrderRequest:
-        return OrderRequest(**dict(self))
+    def to_request(self) -> placing.OrderRequest:
+        return placing.OrderRequest(**dict(self))
 
 
-class OrderOut(FromRow):
+class Order(FromRow):
+    """Order as it is now."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="019ab0c4-6f70-7b21-9c3d-4e5f60718293",
+            account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
+            **_PLACED,
+            status="new",
+            filled_qty="0",
+            leaves_qty="0.01",
+            created_at="2026-11-25T09:30:00Z",
+            canceled_at=None,
+        )
+    )
+
     id: UUID
     account_id: UUID
     client_order_id: str
@@ -74,48 +87,80 @@ class OrderOut(FromRow):
     canceled_at: datetime | None
 
 
+class OrderPage(Page[Order]):
+    """Part of the list of orders, newest first."""
+
+
 @router.post(
     "",
     status_code=201,
     summary="Place an order",
-    responses={200: {"model": OrderOut, "description": "The same order was placed before"}},
+    responses={
+        200: {"model": Order, "description": "The same order was placed before"},
+        **errors(
+            InstrumentErrorCode.INSTRUMENT_NOT_FOUND,
+            InstrumentErrorCode.INVALID_PRICE_INCREMENT,
+            InstrumentErrorCode.INVALID_SIZE_INCREMENT,
+            InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
+            InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
+            TradingErrorCode.INSUFFICIENT_BALANCE,
+            TradingErrorCode.CLIENT_ORDER_ID_REUSED,
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode.PAYLOAD_TOO_LARGE,
+        ),
+    },
 )
-async def place(
+async def place_order(
     order: NewOrder, account: TradeAccount, session: SessionDep, response: Response
-) -> OrderOut:
+) -> Order:
     async with transactional(session, retry_on_deadlock=True) as tx:
-        placed, is_new = await place_order(tx, account.id, order.to_request())
+        placed, is_new = await placing.place_order(tx, account.id, order.to_request())
     if not is_new:
         response.status_code = 200
-    return OrderOut.model_validate(placed)
+    return Order.model_validate(placed)
 
 
-@router.get("", summary="List orders, newest first")
-async def list_(
+@router.get(
+    "", summary="List orders, newest first", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
+)
+async def list_orders(
     account: ReadAccount,
     session: SessionDep,
     status: OrderStatus | None = None,
     symbol: Symbol | None = None,
+    client_order_id: Annotated[
+        ClientOrderId | None, Query(description="The one order of that name, or none")
+    ] = None,
     after: Annotated[UUID | None, Query(description="`next_cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Page[OrderOut]:
-    orders = await list_orders(
-        session, account.id, status=status, symbol=symbol, after=after, limit=limit + 1
+) -> OrderPage:
+    orders = await queries.list_orders(
+        session,
+        account.id,
+        status=status,
+        symbol=symbol,
+        client_order_id=client_order_id,
+        after=after,
+        limit=limit + 1,
     )
     page = orders[:limit]
-    return Page(
-        items=[OrderOut.model_validate(order) for order in page],
+    return OrderPage(
+        items=[Order.model_validate(order) for order in page],
         next_cursor=str(page[-1].id) if len(orders) > limit else None,
     )
 
 
-@router.get("/{order_id}", summary="One order")
-async def get(order_id: UUID, account: ReadAccount, session: SessionDep) -> OrderOut:
-    return OrderOut.model_validate(await get_order(session, account.id, order_id))
+@router.get(
+    "/{order_id}", summary="Get an order", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
+)
+async def get_order(order_id: UUID, account: ReadAccount, session: SessionDep) -> Order:
+    return Order.model_validate(await queries.get_order(session, account.id, order_id))
 
 
-@router.delete("/{order_id}", summary="Cancel an order")
-async def cancel(order_id: UUID, account: TradeAccount, session: SessionDep) -> OrderOut:
+@router.delete(
+    "/{order_id}", summary="Cancel an order", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
+)
+async def cancel_order(order_id: UUID, account: TradeAccount, session: SessionDep) -> Order:
     async with transactional(session, retry_on_deadlock=True) as tx:
-        canceled = await cancel_order(tx, account.id, order_id)
-    return OrderOut.model_validate(canceled)
+        canceled = await canceling.cancel_order(tx, account.id, order_id)
+    return Order.model_validate(canceled)

@@ -1,7 +1,13 @@
-"""Every route below `/v1`. Each handler asks for the account of an API key with a scope."""
+"""Every route below `/v1`. Each handler asks for the account of an API key with a scope.
+
+A handler's name is the name of its operation in generated clients: `place_order`. Each is there
+once; where a name can't be, pass `operation_id=`.
+"""
 
 from fastapi import APIRouter
 
+from ..core.api import errors
+from ..core.errors import ErrorCode
 from .accounts import router as accounts
 from .instruments import router as instruments
 from .orders import router as orders
@@ -9,7 +15,23 @@ from .orders import router as orders
 # yours below
 # isort: split
 
-router = APIRouter(prefix="/v1")
+TAGS = [
+    {"name": "orders", "description": "Place, look up and cancel."},
+    {"name": "accounts", "description": "Whose money it is, and how much."},
+    {"name": "instruments", "description": "What can be traded."},
+    # yours below
+]
+"""Groups of routes in the documentation, in their order."""
+
+router = APIRouter(
+    prefix="/v1",
+    responses=errors(
+        ErrorCode.UNAUTHENTICATED,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.VALIDATION_FAILED,
+        ErrorCode.SERVICE_UNAVAILABLE,
+    ),
+)
 router.include_router(orders)
 router.include_router(accounts)
 router.include_router(instruments)

@@ -18,7 +18,10 @@ async def get_caller(
     needed: SecurityScopes,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Account:
-    """The account of the request's API key. 401 without a known key, 403 without the scope."""
+    """Return the account of the request's API key.
+
+    Raises TradingException UNAUTHENTICATED without a known key, FORBIDDEN without the scope.
+    """
     database: Database = request.app.resources.database
     # A session of its own: the handler's begins with the handler's first statement.
     async with database.sessions() as session:
@@ -26,7 +29,7 @@ async def get_caller(
     if key is None:
         raise TradingException(
             ErrorCode.UNAUTHENTICATED,
-            "Send a valid API key as `Authorization: Bearer <key>`",
+            "Send a valid API key in the header Authorization, as `Bearer <key>`",
             headers={"WWW-Authenticate": "Bearer"},
         )
     missing = sorted(set(needed.scopes) - set(key.scopes))
@@ -40,7 +43,7 @@ async def get_caller(
 
 
 async def is_admin(request: Request, key: str) -> bool:
-    """Whether the API key may see details of the service's health."""
+    """Tell whether the API key may see details of the service's health."""
     database: Database = request.app.resources.database
     async with database.sessions() as session:
         found = await find_api_key(session, key)
@@ -49,3 +52,4 @@ async def is_admin(request: Request, key: str) -> bool:
 
 ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
 TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]
+AdminAccount = Annotated[Account, Security(get_caller, scopes=[Scope.ADMIN])]

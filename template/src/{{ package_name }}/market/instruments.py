@@ -1,25 +1,68 @@
 """Instruments: what can be traded, and by which steps."""
 
 from decimal import Decimal
+from typing import Annotated, Self
 
+from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 from sqlalchemy import String, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 from ..core.errors import ErrorCodeBase, TradingException
-from .money import AMOUNT, MAX_AMOUNT, bounded, is_multiple, multiply, plain
+from .money import (
+    AMOUNT,
+    MAX_AMOUNT,
+    Amount,
+    Currency,
+    PositiveAmount,
+    bounded,
+    is_multiple,
+    multiply,
+    plain,
+)
 
 
 class InstrumentErrorCode(ErrorCodeBase):
     """Codes of instruments, and of an order that does not fit its own."""
 
-    INSTRUMENT_NOT_FOUND = "INSTRUMENT_NOT_FOUND", 422, "No such instrument"
-    INSTRUMENT_EXISTS = "INSTRUMENT_EXISTS", 409, "Instrument symbol taken"
-    INVALID_PRICE_INCREMENT = "INVALID_PRICE_INCREMENT", 422, "Price between two ticks"
-    INVALID_SIZE_INCREMENT = "INVALID_SIZE_INCREMENT", 422, "Quantity between two lots"
-    NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM", 422, "Order too small"
-    NOTIONAL_ABOVE_MAXIMUM = "NOTIONAL_ABOVE_MAXIMUM", 422, "Order too large"
+    INSTRUMENT_NOT_FOUND = (
+        "INSTRUMENT_NOT_FOUND",
+        422,
+        "No such instrument",
+        {"symbol": "BTC-EUR"},
+    )
+    INSTRUMENT_EXISTS = (
+        "INSTRUMENT_EXISTS",
+        409,
+        "Instrument symbol taken",
+        {"symbol": "BTC-USDT"},
+    )
+    INVALID_PRICE_INCREMENT = (
+        "INVALID_PRICE_INCREMENT",
+        422,
+        "Price between two ticks",
+        {"price_increment": "0.01"},
+    )
+    INVALID_SIZE_INCREMENT = (
+        "INVALID_SIZE_INCREMENT",
+        422,
+        "Quantity between two lots",
+        {"size_increment": "0.00001"},
+    )
+    NOTIONAL_BELOW_MINIMUM = (
+        "NOTIONAL_BELOW_MINIMUM",
+        422,
+        "Order too small",
+        {"notional": "0.5", "min_notional": "1"},
+    )
+    NOTIONAL_ABOVE_MAXIMUM = (
+        "NOTIONAL_ABOVE_MAXIMUM",
+        422,
+        "Order too large",
+        {"notional": "100000000000000000000", "max_notional": "100000000000000000000"},
+    )
 
 
 class Instrument(Base):
@@ -68,6 +111,9 @@ class Instrument(Base):
             )
 
 
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
+
+
 class NewInstrument(BaseModel):
     """An instrument as somebody adds it."""
 
@@ -95,7 +141,7 @@ async def add_instrument(session: AsyncSession, new: NewInstrument) -> Instrumen
     if instrument is None:
         raise TradingException(
             InstrumentErrorCode.INSTRUMENT_EXISTS,
-            f"There is an instrument {new.symbol}",
+            f"There is an instrument {new.symbol} already",
             {"symbol": new.symbol},
         )
     return instrument

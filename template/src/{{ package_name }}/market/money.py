@@ -4,7 +4,7 @@ import re
 from decimal import Context, Decimal, Inexact
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 from sqlalchemy import CheckConstraint, Numeric
 
 AMOUNT = Numeric(38, 18)
@@ -49,7 +49,9 @@ def _parse_positive(value: Any) -> Decimal:
     return amount
 
 
-_JSON_SCHEMA = WithJsonSchema({"type": "string", "pattern": f"^{_PLAIN.pattern}$"})
+_JSON_SCHEMA = WithJsonSchema(
+    {"type": "string", "pattern": f"^{_PLAIN.pattern}$", "examples": ["0.01"]}
+)
 
 Amount = Annotated[
     Decimal, BeforeValidator(_parse), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
@@ -57,6 +59,8 @@ Amount = Annotated[
 PositiveAmount = Annotated[
     Decimal, BeforeValidator(_parse_positive), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
 ]
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
 
 
 def bounded(column: str, lowest: str = ">= 0") -> CheckConstraint:

@@ -15,7 +15,6 @@ from ..core.database.tables import Base, new_id, one_of, words
 from ..core.errors import TradingException
 from .codes import TradingErrorCode
 
-
 AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -49,7 +48,7 @@ async def create_account(
     )
     if account is None:
         raise TradingException(
-            TradingErrorCode.ACCOUNT_EXISTS, f"There is an account {name!r}", {"account": name}
+            TradingErrorCode.ACCOUNT_EXISTS, f"There is an account {name!r} already", {"name": name}
         )
     return account
 

@@ -23,7 +23,7 @@ _REMEMBERED_SECONDS = 900.0
 
 
 class Access:
-    """Lets everybody see details in development, and elsewhere who sends a key of an admin.
+    """Decides who sees details: everybody in development, elsewhere who sends a key of an admin.
 
     The key is looked up in the database, for 70 % of `HEALTH_TIMEOUT` at most. An admin wants to
     see details above all while the database does not answer: keys of the last 15 minutes do then.
@@ -36,10 +36,10 @@ class Access:
         self._known: OrderedDict[bytes, float] = OrderedDict()  # hash -> until when
 
     async def sees_details(self, request: Request) -> bool:
-        """Raises nothing, and takes no longer than HEALTH_TIMEOUT."""
+        """Tell whether the caller may see details. Takes no longer than HEALTH_TIMEOUT."""
         if self._is_open:
             return True
-        key = _key_of(request)
+        key = key_of(request)
         if not key or self._is_admin is None:
             return False
         digest = hashlib.sha256(key.encode()).digest()
@@ -54,7 +54,7 @@ class Access:
         return answer
 
     async def _look_up(self, request: Request, key: str) -> bool | None:
-        """None where the database does not say."""
+        """Ask whether the key is an admin's; None where the database does not say."""
         assert self._is_admin is not None
         if request.app.resources.health.is_down("database"):  # as it was just found to be
             return None
@@ -78,22 +78,23 @@ def _log_failure(task: "asyncio.Future[bool]") -> None:
         _log.info("access not looked up", error=type(error).__name__)
 
 
-def _key_of(request: Request) -> str:
+def key_of(request: Request) -> str:
+    """Return what the request has sent as a bearer token; "" if it has sent none."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
 
 
 async def sees_details(request: Request) -> bool:
-    """FastAPI dependency: whether the caller may see details."""
+    """Tell whether the caller may see details, as a FastAPI dependency."""
     access: Access = request.app.access
     return await access.sees_details(request)
 
 
 async def require_details(request: Request) -> None:
-    """FastAPI dependency: 401 for whoever may not see details."""
+    """Raise TradingException UNAUTHENTICATED for whoever may not see details."""
     if not await sees_details(request):
         raise TradingException(
             ErrorCode.UNAUTHENTICATED,
-            "Send an API key that has the scope admin, as `Authorization: Bearer <key>`",
+            "Send the API key of an admin in the header Authorization, as `Bearer <key>`",
             headers={"WWW-Authenticate": "Bearer"},
         )

@@ -22,9 +22,11 @@ from .access import Access, IsAdmin
 from .body_limit import BodyLimitMiddleware
 from .health import router as health_router
 from .metrics import router as metrics_router
-from .problems import PROBLEM_JSON, Problem, install_error_handlers
+from .openapi import HEALTH_TAG, operation_id, with_problems
+from .pages import docs_router, front_router
+from .problems import Problem, install_error_handlers
 from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
-from .routing import ReplayedRoute
+from .routing import ServiceRoute
 from .status import router as status_router
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +37,8 @@ class ServiceAPI(FastAPI):
 
     `name` is for people, `slug` the name of the distribution, `channels` makes what alerts are
     sent to. `public_context` names the values of `error_context` that a client may see in an
-    error. `is_admin` tells whether an API key may see details of the service's health.
+    error. `is_admin` tells whether an API key may see details of the service's health. `tags` are
+    the groups of routes in the documentation, in their order.
     """
 
     resources: Resources
@@ -50,6 +53,7 @@ class ServiceAPI(FastAPI):
         channels: Callable[[], Sequence[Channel]] = tuple,
         public_context: Iterable[str] = (),
         is_admin: IsAdmin | None = None,
+        tags: Sequence[dict[str, Any]] = (),
         **options: Any,
     ) -> None:
         configure_logging(settings)
@@ -58,11 +62,18 @@ class ServiceAPI(FastAPI):
         super().__init__(
             title=name,
             redirect_slashes=False,
+            openapi_url="/openapi.json" if settings.shows_docs else None,
+            openapi_tags=[*tags, HEALTH_TAG],
+            docs_url=None,  # FastAPI's own load scripts from elsewhere
+            redoc_url=None,
+            generate_unique_id_function=operation_id,
             responses={"default": {"model": Problem, "description": "Any error"}},
             lifespan=_lifespan,
             **options,
         )
-        self.router.route_class = ReplayedRoute
+        self.router.route_class = ServiceRoute
+        # And not as an argument, which FastAPI wants to be the server's: any server will do.
+        self.root_path = settings.http.root_path
         self.settings = settings
         self.public_context = frozenset(public_context)
         self.lifecycle = Lifecycle(settings)
@@ -72,6 +83,8 @@ class ServiceAPI(FastAPI):
         install_error_handlers(self)
         for router in (health_router, status_router, metrics_router):
             self.include_router(router)
+        if settings.shows_docs:
+            self.include_router(docs_router)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -93,6 +106,7 @@ class ServiceAPI(FastAPI):
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
         """
+        self.include_router(front_router)  # the last, so that a service may have its own
         app = super().build_middleware_stack()
         origins = self.settings.http.cors_origins
         if origins:
@@ -107,19 +121,10 @@ class ServiceAPI(FastAPI):
         return LifecycleMiddleware(app, self.lifecycle)
 
     def openapi(self) -> dict[str, Any]:
-        """Return FastAPI's document, with errors as what they are: `Problem`, as problem+json."""
+        """Return the OpenAPI document, made when it is first asked for."""
         is_new = self.openapi_schema is None
         document = super().openapi()
-        if is_new:
-            for path in document.get("paths", {}).values():
-                for operation in path.values():
-                    responses = operation["responses"]
-                    responses.pop("422", None)  # FastAPI's own shape, which is never answered
-                    content = responses["default"]["content"]
-                    content[PROBLEM_JSON] = content.pop("application/json")
-            for name in ("HTTPValidationError", "ValidationError"):
-                document["components"]["schemas"].pop(name, None)
-        return document
+        return with_problems(document) if is_new else document
 
 
 @asynccontextmanager

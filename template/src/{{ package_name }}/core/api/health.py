@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from ..database.pool_monitor import Leak, PoolFigures, PoolMonitor, RedisPoolMonitor
-from ..health.checks import HealthChecks, Outcome, Status, worst
+from ..health.checks import HealthChecks, Outcome, Status, overall
 from ..health.postgres import Migrations
 from .access import sees_details
 from .resources import Resources
@@ -32,6 +32,7 @@ class HealthDetails(Health):
     environment: str
     uptime: float = Field(description="Seconds since the process started")
     not_ready: list[str] = Field(description="Why /health/ready answers 503; else empty")
+    required: list[str] = Field(description="Components without which it can't be ready")
     migrations: Migrations
 
 
@@ -102,7 +103,6 @@ def _answer(body: BaseModel, is_fine: bool) -> Response:
     return Response(
         body.model_dump_json(),
         status_code=200 if is_fine else 503,
-        headers={"Cache-Control": "no-store"},
         media_type="application/json",
     )
 
@@ -114,15 +114,16 @@ def _answer(body: BaseModel, is_fine: bool) -> Response:
     {"status": "unhealthy", "components": {"database": "unhealthy", "redis": "healthy"}},
     "Overall health",
 )
-async def health(request: Request, checks: Checks) -> Response:
-    """The worst of the components. One that is degraded still serves requests.
+async def get_health(request: Request, checks: Checks) -> Response:
+    """Tell the worst of the components. A service that is degraded still serves requests.
 
-    `degraded`: its pool is nearly used up, or the tables lack a migration. In development, and
-    with a key that has the scope `admin`, there are details.
+    `degraded`: a pool is nearly used up, the tables lack a migration, or a component is unhealthy
+    that the service can do without (HEALTH_REQUIRED has those it can't). In development, and with a
+    key that has the scope `admin`, there are details.
     """
     outcomes = await checks.all()
     components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
-    body = Health(status=worst(list(components.values())), components=components)
+    body = Health(status=overall(components, checks.required), components=components)
     if await sees_details(request):
         resources: Resources = request.app.resources
         body = HealthDetails(
@@ -131,6 +132,7 @@ async def health(request: Request, checks: Checks) -> Response:
             environment=resources.settings.environment,
             uptime=round(time.time() - resources.lifecycle.started_at, 1),
             not_ready=_why_not_ready(request, outcomes),
+            required=list(checks.required),
             migrations=checks.migrations,
         )
     return _answer(body, body.status is not Status.UNHEALTHY)
@@ -143,7 +145,7 @@ async def health(request: Request, checks: Checks) -> Response:
     {"status": "unhealthy"},
     "PostgreSQL, and the pool of connections to it",
 )
-async def db(request: Request, checks: Checks) -> Response:
+async def get_database_health(request: Request, checks: Checks) -> Response:
     return await _component(request, "database", await checks.database())
 
 
@@ -154,7 +156,7 @@ async def db(request: Request, checks: Checks) -> Response:
     {"status": "unhealthy"},
     "Redis, and the pool of connections to it",
 )
-async def redis(request: Request, checks: Checks) -> Response:
+async def get_redis_health(request: Request, checks: Checks) -> Response:
     return await _component(request, "redis", await checks.redis())
 
 
@@ -165,10 +167,10 @@ async def redis(request: Request, checks: Checks) -> Response:
     {"status": "not_ready"},
     "Readiness: may requests be sent here?",
 )
-async def ready(request: Request, checks: Checks) -> Response:
-    """Not while it starts, stops, waits for migrations, or PostgreSQL or Redis does not answer.
+async def get_readiness(request: Request, checks: Checks) -> Response:
+    """Say no while it starts, stops, waits for migrations, or a required component is down.
 
-    Never on the tables of another service.
+    Never say yes on the tables of another service.
     """
     is_ready = not _why_not_ready(request, await checks.all())
     return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
@@ -181,8 +183,8 @@ async def ready(request: Request, checks: Checks) -> Response:
     {"status": "stuck"},
     "Liveness: does this process still run?",
 )
-async def live(request: Request) -> Response:
-    """Asks no other server: restarting this process would not mend them."""
+async def get_liveness(request: Request) -> Response:
+    """Ask no other server: restarting this process would not mend them."""
     resources: Resources = request.app.resources
     is_alive = resources.heartbeat.is_alive
     return _answer(Liveness(status="alive" if is_alive else "stuck"), is_alive)
@@ -193,7 +195,7 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
     reasons = [
         f"{component}: {outcome.reason}"
         for component, outcome in outcomes.items()
-        if outcome.status is Status.UNHEALTHY
+        if outcome.status is Status.UNHEALTHY and component in resources.health.required
     ]
     if not resources.lifecycle.is_warm:
         reasons.append("starting: the pool has not opened its connections yet")

@@ -10,26 +10,20 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ..database.transactions.commit import CommitOutcomeUnknownError
-from ..database.transactions.retry import (
-    DEADLOCK_DETECTED,
-    LOCK_NOT_AVAILABLE,
-    SERIALIZATION_FAILURE,
-    RetryableTransactionError,
-    sqlstate_of,
-    will_be_replayed,
-)
+from ..database.transactions.retry import RetryableTransactionError, will_be_replayed
 from ..errors.context import context_of
 from ..errors.exceptions import ErrorCode, ErrorCodeBase, TradingException
 from ..errors.middleware import get_request_id
+from .answers import CONTENDED, answer_to, constraint_of
+from .plain import plain_json
+from .routing import allowed_methods
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -37,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Problem(BaseModel):
-    """The body of every error response."""
+    """Body of every error response."""
 
     type: str = Field(examples=["urn:problem:not-found"])
     title: str = Field(examples=["Not found"])
@@ -50,6 +44,29 @@ class Problem(BaseModel):
     details: dict[str, Any] = Field(description="Figures and fields that belong to the error")
 
 
+def problem_of(
+    path: str,
+    code: ErrorCodeBase,
+    detail: str,
+    *,
+    status: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Problem:
+    """Return what is answered. `status` is the code's own unless given."""
+    status = status or code.status
+    return Problem(
+        type=f"urn:problem:{code.lower().replace('_', '-')}",
+        title=code.summary,
+        status=status,
+        detail=plain_json(detail),
+        instance=path,
+        code=code,
+        request_id=get_request_id(),
+        timestamp=datetime.now(UTC),
+        details=plain_json(details or {}),
+    )
+
+
 def problem_response(
     path: str,
     code: ErrorCodeBase,
@@ -59,22 +76,11 @@ def problem_response(
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """A response in the shape of `Problem`. `status` is the code's own unless given."""
-    status = status or code.status
-    problem = Problem(
-        type=f"urn:problem:{code.lower().replace('_', '-')}",
-        title=code.summary,
-        status=status,
-        detail=detail,
-        instance=path,
-        code=code,
-        request_id=get_request_id(),
-        timestamp=datetime.now(UTC),
-        details=dict(details or {}),
-    )
+    """Return a response in the shape of `Problem`. `status` is the code's own unless given."""
+    problem = problem_of(path, code, detail, status=status, details=details)
     return JSONResponse(
-        problem.model_dump(mode="json", fallback=str),
-        status_code=status,
+        problem.model_dump(mode="json"),
+        status_code=problem.status,
         headers=dict(headers or {}),
         media_type=PROBLEM_JSON,
     )
@@ -114,6 +120,11 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code in _BODILESS:
         return Response(status_code=error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == ErrorCode.METHOD_NOT_ALLOWED.status:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=headers)
     is_ours = error.status_code >= 500
     default = ErrorCode.INTERNAL_ERROR if is_ours else ErrorCode.BAD_REQUEST
     code = _CODE_OF_STATUS.get(error.status_code, default)
@@ -127,17 +138,26 @@ async def _http_exception(request: Request, error: Exception) -> Response:
         detail if isinstance(detail, str) else code.summary,
         status=error.status_code,
         details=None if isinstance(detail, str) else {"detail": detail},
-        headers=error.headers,
+        headers=headers,
     )
 
 
 _BODILESS = {204, 205, 304}
-_SPECIAL = {ErrorCode.ORDER_FAILED, ErrorCode.OUTCOME_UNKNOWN}
+_SPECIAL = {
+    ErrorCode.REFERENCE_NOT_FOUND,
+    ErrorCode.CONSTRAINT_VIOLATED,
+    ErrorCode.ORDER_FAILED,
+    ErrorCode.OUTCOME_UNKNOWN,
+}
 _CODE_OF_STATUS = {code.status: code for code in ErrorCode if code not in _SPECIAL}
 
 
 async def _validation_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if _is_no_json(error):
+        code, detail = ErrorCode.UNSUPPORTED_MEDIA_TYPE, _SEND_JSON
+        _log.info("refused", code=code, detail=detail, context=context_of(error))
+        return _answer(request, error, code, detail)
     faults = [
         {"field": _field(fault), "message": _reason(fault)}
         for fault in error.errors()[:_MAX_FAULTS]
@@ -158,10 +178,17 @@ async def _validation_error(request: Request, error: Exception) -> JSONResponse:
 
 
 _MAX_FAULTS = 20
+_SEND_JSON = "Send the body as JSON, with the header `Content-Type: application/json`"
+
+
+def _is_no_json(error: RequestValidationError) -> bool:
+    """Tell whether a body that should be JSON was not said to be: FastAPI leaves it as bytes."""
+    is_of_body = any(fault["loc"][0] == "body" for fault in error.errors())
+    return is_of_body and isinstance(error.body, bytes)
 
 
 def _field(fault: Mapping[str, Any]) -> str:
-    """Where the fault is, in names of ours: those of the client, as the input, may be secrets."""
+    """Tell where the fault is, in names of ours: those of the client may be secrets, as values."""
     location = fault["loc"]
     if fault["type"] == "extra_forbidden":
         name = str(location[-1])
@@ -182,7 +209,7 @@ async def _conflict(request: Request, error: Exception) -> JSONResponse:
 
 
 async def _group(request: Request, error: Exception) -> Response:
-    """One error that a task group has wrapped is answered as itself; several are a 500."""
+    """Answer one error that a task group has wrapped as itself, several as a 500."""
     cause = error
     while isinstance(cause, ExceptionGroup) and len(cause.exceptions) == 1:
         cause = cause.exceptions[0]
@@ -197,62 +224,19 @@ async def _group(request: Request, error: Exception) -> Response:
 
 
 async def _server_error(request: Request, error: Exception) -> JSONResponse:
-    """Anything else: what the client may know of it is decided by its kind alone."""
-    code, detail = _classify(error)
-    if code is ErrorCode.CONFLICT or detail is _CONTENDED:
-        _log.warning("conflict", exc_info=error, context=context_of(error))
+    """Answer anything else: what the client may know of it is decided by its kind alone."""
+    code, detail, advice = answer_to(error)
+    if code.status < 500 or detail is CONTENDED:
+        _log.warning("conflict", code=code, exc_info=error, context=context_of(error))
+    elif advice:
+        reason = str(error).partition("\n")[0]
+        _log.error("not set up", advice=advice, reason=reason, context=context_of(error))
     else:
         event = "unhandled error" if code is ErrorCode.INTERNAL_ERROR else "dependency unavailable"
         _log.error(event, code=code, exc_info=error, context=context_of(error))
     headers = {"Retry-After": "1"} if code is ErrorCode.SERVICE_UNAVAILABLE else None
-    return _answer(request, error, code, detail, headers=headers)
-
-
-# Classes of SQLSTATE: connection, credentials, no such database, resources, operator's doing.
-_UNAVAILABLE = ("08", "28", "3D", "53", "57P")
-_QUERY_CANCELED = "57014"
-_CONTENTION = (SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE)
-_UNREACHABLE = "A server it needs can't be reached; try again"
-_CONTENDED = "Too many requests want to change the same data; try again"
-
-_ANSWERS: list[tuple[type[Exception], ErrorCode, str]] = [
-    (RetryableTransactionError, ErrorCode.SERVICE_UNAVAILABLE, _CONTENDED),
-    # No 503, which would have clients and proxies send it again by themselves.
-    (
-        CommitOutcomeUnknownError,
-        ErrorCode.OUTCOME_UNKNOWN,
-        "It may have been stored or not; look whether it is there",
-    ),
-    (IntegrityError, ErrorCode.CONFLICT, "It contradicts what is stored already"),
-    (PoolTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, "Every connection is in use; try again"),
-    (TimeoutError, ErrorCode.DEADLINE_EXCEEDED, "It took too long and was given up"),
-    (ConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
-    (RedisConnectionError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
-    (RedisTimeoutError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
-    (httpx.TimeoutException, ErrorCode.DEADLINE_EXCEEDED, "Another service took too long"),
-    (httpx.TransportError, ErrorCode.SERVICE_UNAVAILABLE, _UNREACHABLE),
-    (
-        Exception,
-        ErrorCode.INTERNAL_ERROR,
-        "Something went wrong; the request id finds it in the log",
-    ),
-]
-
-
-def _classify(error: Exception) -> tuple[ErrorCode, str]:
-    meaning = _meaning_of(error) if isinstance(error, DBAPIError) else error
-    return next((code, text) for kind, code, text in _ANSWERS if isinstance(meaning, kind))
-
-
-def _meaning_of(error: DBAPIError) -> Exception:
-    sqlstate = sqlstate_of(error) or ""
-    if error.connection_invalidated or sqlstate.startswith(_UNAVAILABLE):
-        return ConnectionError()
-    if sqlstate == _QUERY_CANCELED:
-        return TimeoutError()
-    if sqlstate in _CONTENTION:
-        return RetryableTransactionError(sqlstate, 1)
-    return error
+    details = constraint_of(error) if isinstance(error, DBAPIError) else None
+    return _answer(request, error, code, detail, details=details, headers=headers)
 
 
 def _answer(

@@ -1,11 +1,15 @@
-"""Routes whose handlers run again after a conflict in the database."""
+"""Routes that refuse unknown query parameters, and whose handlers run again after a conflict."""
 
 from itertools import count
 from typing import Any
+from urllib.parse import parse_qsl
 
 import structlog
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from ..database.transactions.retry import (
@@ -15,14 +19,17 @@ from ..database.transactions.retry import (
     current_replay,
     given_up,
 )
+from .parameters import QueryParameters
 
 _log = structlog.get_logger(__name__)
 
 _MAX_KEPT_BODY = 1_048_576  # bytes
 
 
-class ReplayedRoute(APIRoute):
-    """Runs its handler again when a `transactional(..., retry_on_deadlock=True)` in it conflicts.
+class ServiceRoute(APIRoute):
+    """A route that answers HEAD like GET, and refuses a query parameter that it does not know.
+
+    It runs its handler again when a `transactional(..., retry_on_deadlock=True)` in it conflicts.
 
     Everything of the failed attempt has ended by then, its dependencies included: the next one
     has a session of its own and reads the request's body from the start.
@@ -32,7 +39,15 @@ class ReplayedRoute(APIRoute):
     same request was committed. A response that has begun is broken off.
     """
 
+    _query: QueryParameters | None = None
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return super().matches(self._as_get(scope))
+
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope = self._as_get(scope)
+        if scope["query_string"]:
+            self._refuse_unknown(scope)
         body = _Body(receive)
         for attempt in count(1):
             replay = Replay()
@@ -55,13 +70,58 @@ class ReplayedRoute(APIRoute):
             await before_next_attempt(conflict, attempt)
             body.rewind()
 
+    def _as_get(self, scope: Scope) -> Scope:
+        """Return the scope, a copy where it is of HEAD: the server leaves the body out by its own.
+
+        A method that the route had beside GET would be an operation of the documentation.
+        """
+        methods = self.methods or ()
+        if scope.get("method") == "HEAD" and "GET" in methods and "HEAD" not in methods:
+            return {**scope, "method": "GET"}
+        return scope
+
+    def _refuse_unknown(self, scope: Scope) -> None:
+        """Raise RequestValidationError if the query has a parameter that nothing here reads."""
+        # Where a router was included, the route has that router's dependencies too.
+        route = scope.get("fastapi", {}).get("effective_route_context") or self
+        if self._query is None or self._query.dependant is not route.dependant:
+            self._query = QueryParameters(route.dependant)
+        query = scope["query_string"].decode("latin-1")
+        names = (name for name, _ in parse_qsl(query, keep_blank_values=True))
+        if unknown := self._query.unknown(names):
+            faults = [
+                {"type": "extra_forbidden", "loc": ("query", name), "msg": self._query.advice}
+                for name in unknown
+            ]
+            raise RequestValidationError(faults)
+
 
 class ServiceRouter(APIRouter):
-    """An APIRouter whose handlers run again after a conflict; see `ReplayedRoute`."""
+    """An APIRouter whose routes are `ServiceRoute`s."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        options.setdefault("route_class", ReplayedRoute)
+        options.setdefault("route_class", ServiceRoute)
         super().__init__(*args, **options)
+
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return the methods that some route answers at the path of the request.
+
+    Starlette names those of one route only.
+    """
+    plain = {name: request.scope[name] for name in _OF_MATCHING if name in request.scope}
+    routes = request.app.routes
+
+    def is_answered(method: str) -> bool:
+        return any(route.matches({**plain, "method": method})[0] is Match.FULL for route in routes)
+
+    return [*filter(is_answered, _METHODS), "OPTIONS"]
+
+
+_OF_MATCHING = ("type", "path", "raw_path", "root_path", "headers", "app", "server", "scheme")
 
 
 def _conflict_of(error: Exception) -> RetryableTransactionError | None:

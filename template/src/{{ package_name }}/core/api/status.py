@@ -15,12 +15,14 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 
+from ..errors import ErrorCode
 from ..health.checks import Sample
 from ..observability.request_figures import RouteFigures, request_figures
 from ..pools.monitor import PoolReport
 from .access import require_details
+from .openapi import errors
 from .resources import Resources
 
 _MOST_LEAKS = 50
@@ -53,21 +55,19 @@ _PAGE = (files(__package__) / "status.html").read_text(encoding="utf-8")
 
 
 def _hashes(tag: str) -> str:
-    """The hashes that allow the page's own elements of this kind, and no others."""
+    """Return the hashes that allow the page's own elements of this kind, and no others."""
     texts = re.findall(rf"<{tag}>(.*?)</{tag}>", _PAGE, re.DOTALL)
     digests = [b64encode(sha256(text.encode()).digest()).decode() for text in texts]
     return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
 _HEADERS = {
-    "Cache-Control": "no-store",
     "Content-Security-Policy": (
         f"default-src 'none'; script-src {_hashes('script')}; style-src {_hashes('style')}; "
         "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -82,10 +82,10 @@ async def status_page() -> HTMLResponse:
     tags=["health"],
     summary="What the page /status shows",
     dependencies=[Depends(require_details)],
+    responses=errors(ErrorCode.UNAUTHENTICATED),
 )
-async def status_data(request: Request, response: Response) -> StatusData:
-    """Of the process that answers; `/metrics` has the sums of all of them."""
-    response.headers["Cache-Control"] = "no-store"
+async def get_status_data(request: Request) -> StatusData:
+    """Show the process that answers; `/metrics` has the sums of all of them."""
     app = request.app
     resources: Resources = app.resources
     monitors = {"database": resources.database.monitor, "redis": resources.redis_monitor}

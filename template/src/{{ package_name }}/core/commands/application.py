@@ -1,4 +1,4 @@
-"""The commands of every service: dev · serve · migrate · check-config · alerts."""
+"""The commands of every service: dev · serve · migrate · check-config · openapi · alerts."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from ..database.migrations import migrate as run_migrations
 from ..process.server import Interruptible, check_port, run_server
 from .configuration import check_config
 from .dev import Seed, run_dev
+from .openapi import print_document
 from .running import fail, or_fail, refuse_foreign_schema, settings_or_exit
 
 PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
@@ -50,7 +51,7 @@ def create_cli(
         context_settings={"obj": _Service(name, application, channels, seed)},
     )
     cli.callback()(_options)
-    for command in (dev, serve, migrate, check_config):
+    for command in (dev, serve, migrate, check_config, openapi):
         cli.command()(command)
     alerts = typer.Typer(no_args_is_help=True, help="Messages to people.")
     alerts.command("test")(send_test)
@@ -120,6 +121,13 @@ def migrate(
     settings = settings_or_exit()
     or_fail(lambda: run_migrations(settings, former_slug=former_slug))
     typer.echo("The database is up to date.")
+
+
+def openapi(context: typer.Context) -> None:
+    """Print the OpenAPI document: for generated clients, and to see what a change changes."""
+    service: _Service = context.obj
+    settings_or_exit()
+    print_document(service.application)
 
 
 def send_test(context: typer.Context) -> None:

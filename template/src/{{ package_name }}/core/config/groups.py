@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 from pydantic_settings import NoDecode
 
 from .addresses import Host, HostOrFolder, Port, Text, origin
@@ -13,6 +13,14 @@ from .urls import redis_options
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
+Component = Literal["database", "redis"]
+
+
+def parts_of(value: Any) -> Any:
+    """Return the parts of a text with commas between them; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class Group(BaseModel):
@@ -176,13 +184,17 @@ class HttpSettings(Group):
         description="Seconds that requests in flight get to end, after the drain; then they are "
         "cancelled",
     )
+    root_path: Annotated[str, StringConstraints(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = Field(
+        "",
+        description="Path below which a proxy shows the service, such as /trading, if it takes it "
+        "off before it asks here",
+    )
+    docs: bool | None = Field(
+        None,
+        description="Show /docs and /openapi.json to everybody: not in production, unless set",
+    )
 
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return [part.strip() for part in value.split(",") if part.strip()]
+    _split = field_validator("cors_origins", mode="before")(parts_of)
 
     @field_validator("cors_origins")
     @classmethod
@@ -218,11 +230,26 @@ class HealthSettings(Group):
         description="Seconds the event loop may be blocked; then the log says by which code, since "
         "no request is served meanwhile",
     )
+    required: Annotated[tuple[Component, ...], NoDecode, Field(min_length=1)] = Field(
+        ("database",),
+        description="Components that a request can't be served without: database,redis are all. "
+        "Without another one the service is degraded, and still ready",
+    )
+
+    _split = field_validator("required", mode="before")(parts_of)
 
     @property
     def server_timeout(self) -> float:
         """Seconds that PostgreSQL and Redis get to answer."""
         return round(self.timeout * 0.7, 3)
+
+
+class MetricsSettings(Group):
+    token: Annotated[SecretStr, Field(min_length=16)] | None = Field(
+        None,
+        description="What a scraper of /metrics has to send, as a bearer token. Without one "
+        "/metrics is closed in production, and open elsewhere",
+    )
 
 
 class MonitorSettings(Group):

@@ -40,6 +40,7 @@ from .groups import (
     HealthSettings,
     HttpSettings,
     LogSettings,
+    MetricsSettings,
     MonitorSettings,
     RedisSettings,
     SchemaName,
@@ -87,6 +88,7 @@ class Settings(BaseSettings):
     health: HealthSettings = HealthSettings()
     alerts: AlertSettings = AlertSettings()
     monitor: MonitorSettings = MonitorSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _notes: list[str] = PrivateAttr(default_factory=list)
@@ -225,6 +227,13 @@ class Settings(BaseSettings):
         return self.http.drain
 
     @property
+    def shows_docs(self) -> bool:
+        """Whether /docs and /openapi.json are there, from HTTP_DOCS."""
+        if self.http.docs is None:
+            return self.environment != "production"
+        return self.http.docs
+
+    @property
     def log_as_json(self) -> bool:
         """Whether a log line is JSON, from LOG_FORMAT."""
         if self.log.format == "auto":
@@ -235,7 +244,10 @@ class Settings(BaseSettings):
     def notes(self) -> list[str]:
         """What whoever starts the service has to know of its settings, a sentence each."""
         groups = [value for _, value in self if isinstance(value, Group)]
-        return [*self._notes, *(note for group in groups for note in group.notes)]
+        notes = [*self._notes, *(note for group in groups for note in group.notes)]
+        if self.environment == "production" and self.metrics.token is None:
+            notes.append("/metrics is closed: it needs METRICS_TOKEN in production")
+        return notes
 
     def origin(self, name: str) -> str:
         """Return the source of the value of an environment name; "default" if it is set nowhere."""

@@ -8,20 +8,26 @@ from typing import Any, Self
 class ErrorCodeBase(StrEnum):
     """Base of every enumeration of error codes: a member is its name, its HTTP status, a summary.
 
-    A team's own codes are another subclass, beside the code that raises them:
+    Where the error has details, an example of them comes last, for the documentation. A team's own
+    codes are another subclass, beside the code that raises them:
 
         class GridError(ErrorCodeBase):
-            GRID_TOO_NARROW = "GRID_TOO_NARROW", 422, "Grid too narrow"
+            GRID_TOO_NARROW = "GRID_TOO_NARROW", 422, "Grid too narrow", {"min_step": "0.5"}
     """
 
     status: int
     summary: str
+    details: Mapping[str, Any]
+    """An example."""
 
-    def __new__(cls, code: str, status: int, summary: str) -> Self:
+    def __new__(
+        cls, code: str, status: int, summary: str, details: Mapping[str, Any] | None = None
+    ) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.status = status
         member.summary = summary
+        member.details = details or {}
         return member
 
 
@@ -30,13 +36,31 @@ class ErrorCode(ErrorCodeBase):
 
     BAD_REQUEST = "BAD_REQUEST", 400, "Bad request"
     UNAUTHENTICATED = "UNAUTHENTICATED", 401, "API key needed"
-    FORBIDDEN = "FORBIDDEN", 403, "Not allowed"
+    FORBIDDEN = "FORBIDDEN", 403, "Not allowed", {"missing_scopes": ["trade"]}
     NOT_FOUND = "NOT_FOUND", 404, "Not found"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405, "Method not allowed"
-    CONFLICT = "CONFLICT", 409, "Conflict"
+    CONFLICT = "CONFLICT", 409, "Conflict", {"kind": "unique", "constraint": "accounts_name_key"}
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", 415, "Request body not JSON"
     RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests"
-    VALIDATION_FAILED = "VALIDATION_FAILED", 422, "Request not valid"
+    VALIDATION_FAILED = (
+        "VALIDATION_FAILED",
+        422,
+        "Request not valid",
+        {"errors": [{"field": "query.limit", "message": "Input should be less than 501"}]},
+    )
+    REFERENCE_NOT_FOUND = (
+        "REFERENCE_NOT_FOUND",
+        422,
+        "What it refers to does not exist",
+        {"kind": "foreign_key", "constraint": "orders_symbol_fkey"},
+    )
+    CONSTRAINT_VIOLATED = (
+        "CONSTRAINT_VIOLATED",
+        422,
+        "A value is missing or out of its range",
+        {"kind": "check", "constraint": "orders_qty_range"},
+    )
     ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
     INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", 500, "Outcome unknown"

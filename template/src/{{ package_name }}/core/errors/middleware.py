@@ -1,4 +1,4 @@
-"""The request id."""
+"""The request id, and the other headers that every response has."""
 
 import random
 import re
@@ -12,6 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-ID"
 _HEADER = HEADER.lower().encode()
+_CACHING = b"cache-control"
+_NO_SNIFFING = (b"x-content-type-options", b"nosniff")
+_NO_STORE = (_CACHING, b"no-store")
+_OURS = {_HEADER, _NO_SNIFFING[0]}
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _RESPONSE_STARTS = {
@@ -62,6 +66,9 @@ class RequestIDMiddleware:
 
     The client's own id is taken over if it is 8 to 128 of `A-Z a-z 0-9 . _ -`; any other value
     is dropped unseen, since it would end up in logs. It is also `request.state.request_id`.
+
+    A browser must not guess what a response is, and nobody may keep it: `Cache-Control: no-store`,
+    unless the handler says otherwise.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -80,8 +87,10 @@ class RequestIDMiddleware:
 
         def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] in _RESPONSE_STARTS:
-                headers = [pair for pair in message.get("headers", ()) if pair[0] != _HEADER]
-                message["headers"] = [*headers, header]
+                headers = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
+                if not any(pair[0] == _CACHING for pair in headers):
+                    headers.append(_NO_STORE)
+                message["headers"] = [*headers, _NO_SNIFFING, header]
             return send(message)
 
         request = ServedRequest(ids, scope)

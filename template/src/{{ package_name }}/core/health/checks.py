@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import asyncpg  # type: ignore[import-untyped]
 import structlog
@@ -34,8 +35,16 @@ class Status(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
-def worst(statuses: list[Status]) -> Status:
-    return max(statuses, key=list(Status).index)
+def overall(components: Mapping[str, Status], required: Collection[str]) -> Status:
+    """Return the worst of the components; one that is not required is `degraded` at worst."""
+    order = list(Status).index
+    return max(
+        (
+            status if name in required else min(status, Status.DEGRADED, key=order)
+            for name, status in components.items()
+        ),
+        key=order,
+    )
 
 
 class Outcome(BaseModel):
@@ -70,7 +79,8 @@ class Check:
     """Asks one server. Probes that come together share one question, and its answer.
 
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
-    seconds, after which its connection is thrown away. A change is logged, and an alert, once.
+    seconds, after which its connection is thrown away. A change is logged, and an alert, once; a
+    critical one where the service can't do without the server, `is_required`.
     """
 
     def __init__(
@@ -78,12 +88,14 @@ class Check:
         component: str,
         server: Server,
         *,
+        is_required: bool,
         timeout: float,
         max_age: float,
         alerts: Alerts,
         redactor: Redactor,
     ) -> None:
         self.component = component
+        self.is_required = is_required
         self.last: Outcome | None = None
         self._server = server
         self._timeout = timeout
@@ -130,7 +142,7 @@ class Check:
             latency=time.monotonic() - started,
             reason=reason,
         )
-        note_health(self.component, not reason, outcome.latency)
+        note_health(self.component, not reason, outcome.latency, is_required=self.is_required)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
         return outcome
@@ -154,7 +166,8 @@ class Check:
         if outcome.status is Status.UNHEALTHY:
             _log.warning("health check failed", component=component, error=outcome.reason)
             details = {"reason": outcome.reason}
-            self._alerts.fire(Alert(key, f"{component} does not answer", details, "critical"))
+            severity: Literal["warning", "critical"] = "critical" if self.is_required else "warning"
+            self._alerts.fire(Alert(key, f"{component} does not answer", details, severity))
         else:
             _log.warning("health check recovered", component=component)
             self._alerts.resolve(key, f"{component} answers again")
@@ -181,6 +194,7 @@ class HealthChecks:
 
     def __init__(self, settings: Settings, alerts: Alerts | None = None) -> None:
         self.timeout = settings.health.server_timeout
+        self.required = settings.health.required
         self.history: deque[Sample] = deque(maxlen=_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._problem = ""
@@ -193,6 +207,7 @@ class HealthChecks:
             component: Check(
                 component,
                 server,
+                is_required=component in self.required,
                 timeout=self.timeout,
                 max_age=settings.health.max_age,
                 alerts=alerts,

@@ -19,7 +19,14 @@ class RouteFigures(BaseModel):
     """How many answered 5xx, or were broken off."""
     mean: float
     p95: float | None
-    """19 of 20 took no longer, to the histogram's precision; None if longer than it can tell."""
+    """19 of 20 took no longer, to the histogram's precision.
+
+    None of fewer than 20 requests, and if it is longer than the histogram can tell.
+    """
+
+
+_FEW = 20
+"""Of fewer requests, 19 of 20 say nothing."""
 
 
 class _Sums:
@@ -49,7 +56,7 @@ def request_figures(limit: int = 12) -> list[RouteFigures]:
             count=sums.count,
             errors=sums.errors,
             mean=sums.seconds / sums.count,
-            p95=_quantile(sums.buckets, sums.count, 0.95),
+            p95=_quantile(sums.buckets, sums.count, 0.95) if sums.count >= _FEW else None,
         )
         for (method, route), sums in routes.items()
         if sums.count and not is_polled(route)

@@ -48,6 +48,7 @@ def run_server(
         reload=reload,
         reload_dirs=_folders_of(package) if reload else None,
         log_config=None,
+        server_header=False,
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
         # A page that listens to a stream must not hold up the next version of the code.

@@ -42,6 +42,7 @@ async def list_orders(
     *,
     status: OrderStatus | None = None,
     symbol: str | None = None,
+    client_order_id: str | None = None,
     after: UUID | None = None,
     limit: int,
 ) -> list[Order]:
@@ -54,6 +55,8 @@ async def list_orders(
         query = query.where(Order.status == status)
     if symbol is not None:
         query = query.where(Order.symbol == symbol)
+    if client_order_id is not None:
+        query = query.where(Order.client_order_id == client_order_id)
     if after is not None:
         last = await get_order(session, account_id, after)
         query = query.where(tuple_(Order.created_at, Order.id) < (last.created_at, last.id))
