@@ -1,27 +1,27 @@
 """Instruments: what can be traded, and by which steps."""
 
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import StringConstraints
 from sqlalchemy import String, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
-from ..core.errors import ErrorCodeBase, TradingException
+from ..core.errors import ErrorCode, ErrorCodeBase, TradingException
 from .money import (
     AMOUNT,
     MAX_AMOUNT,
-    Amount,
-    Currency,
-    PositiveAmount,
     bounded,
     is_multiple,
     multiply,
     plain,
 )
+
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
 
 class InstrumentErrorCode(ErrorCodeBase):
@@ -111,38 +111,36 @@ class Instrument(Base):
             )
 
 
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
-
-
-class NewInstrument(BaseModel):
+@dataclass(frozen=True)
+class InstrumentRequest:
     """An instrument as somebody adds it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    symbol: Symbol
-    base_currency: Currency
-    quote_currency: Currency
-    price_increment: PositiveAmount
-    size_increment: PositiveAmount
-    min_notional: Amount
-
-    @model_validator(mode="after")
-    def _trades_one_for_another(self) -> Self:
-        if self.base_currency == self.quote_currency:
-            raise ValueError("base_currency and quote_currency must differ")
-        return self
+    symbol: str
+    base_currency: str
+    quote_currency: str
+    price_increment: Decimal
+    size_increment: Decimal
+    min_notional: Decimal
 
 
-async def add_instrument(session: AsyncSession, new: NewInstrument) -> Instrument:
-    """Add an instrument. Raises TradingException INSTRUMENT_EXISTS."""
-    instrument = await session.scalar(
-        insert(Instrument).values(**dict(new)).on_conflict_do_nothing().returning(Instrument)
+async def add_instrument(session: AsyncSession, request: InstrumentRequest) -> Instrument:
+    """Add an instrument and return it.
+
+    Raises TradingException INSTRUMENT_EXISTS, or VALIDATION_FAILED if it trades a currency for
+    itself.
+    """
+    if request.base_currency == request.quote_currency:
+        raise TradingException(
+            ErrorCode.VALIDATION_FAILED, "base_currency and quote_currency must differ"
+        )
+    instrument: Instrument | None = await session.scalar(
+        insert(Instrument).values(**asdict(request)).on_conflict_do_nothing().returning(Instrument)
     )
     if instrument is None:
         raise TradingException(
             InstrumentErrorCode.INSTRUMENT_EXISTS,
-            f"There is an instrument {new.symbol} already",
-            {"symbol": new.symbol},
+            f"There is an instrument {request.symbol} already",
+            {"symbol": request.symbol},
         )
     return instrument
 

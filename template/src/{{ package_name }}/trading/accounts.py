@@ -40,7 +40,7 @@ async def create_account(
     session: AsyncSession, name: str, mode: AccountMode = AccountMode.PAPER
 ) -> Account:
     """Create an account, without money. Raises TradingException ACCOUNT_EXISTS."""
-    account = await session.scalar(
+    account: Account | None = await session.scalar(
         insert(Account)
         .values(name=name, mode=mode)
         .on_conflict_do_nothing(index_elements=["name"])

@@ -48,10 +48,12 @@ class DepositRequest:
     amount: Decimal
 
 
-async def deposit(
+async def book_deposit(
     session: AsyncSession, account_id: UUID, request: DepositRequest
 ) -> tuple[Deposit, bool]:
-    """Store the deposit and add it to the balance, both or neither; return it and whether it is new.
+    """Store the deposit and add it to the balance, both or neither.
+
+    Return it and whether it is new.
 
     In the caller's transaction, if there is one. The same request again returns the deposit it made
     the first time. Raises TradingException CLIENT_DEPOSIT_ID_REUSED or BALANCE_ABOVE_MAXIMUM.

@@ -6,3 +6,4 @@ from .running import or_fail as or_fail
 from .running import settings_or_exit as settings_or_exit
 from .running import with_session as with_session
 from .tables import echo_table as echo_table
+from .values import valid as valid

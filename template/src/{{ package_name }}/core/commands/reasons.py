@@ -17,7 +17,7 @@ _REASONS: dict[str | type[BaseException] | None, str] = {
     "42501": "{said}. Grant the role {user!r} what it needs, or connect as another, DB_USER",
     "42P01": "{said} in the schema {schema!r}: run `{slug} migrate`",
     "42703": "{said}, the tables are older than this code: run `{slug} migrate`",
-    "53300": "{server} has no connection left: {said}. Lower DB_POOL_SIZE, or raise max_connections",
+    "53300": "{server} has no connection left: {said}. Raise its max_connections, or end others",
     RetryableTransactionError: "{said}, since others changed the same rows. Run the command again",
     CommitOutcomeUnknownError: "{said}. Look whether it was done before you run the command again",
     # Alembic's errors, by their cause:

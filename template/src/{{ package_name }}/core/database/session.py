@@ -106,10 +106,9 @@ def address_of(settings: Settings) -> str:
 
 
 def _why(error: OSError, settings: Settings) -> str:
-    is_socket = "/" in address_of(settings)
-    if isinstance(error, PermissionError | FileNotFoundError) and not is_socket:
-        if file := unusable_tls_file():
-            return file
+    is_a_file = isinstance(error, PermissionError | FileNotFoundError)
+    if is_a_file and "/" not in address_of(settings) and (reason := unusable_tls_file()):
+        return reason
     if isinstance(error, TimeoutError):
         return f"no answer within {settings.db.connect_timeout:g} seconds"
     if isinstance(error, socket.gaierror) or error.errno is None:
