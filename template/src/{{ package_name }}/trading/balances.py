@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, select, update
+from sqlalchemy import ForeignKey, String, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,6 +12,8 @@ from ..core.database.tables import Base
 from ..core.errors import TradingException
 from ..market.money import AMOUNT, MAX_AMOUNT, bounded, plain
 from .codes import TradingErrorCode
+
+_MAX = f"{MAX_AMOUNT:f}"  # in words: as a parameter, it would have a type that can't hold it
 
 
 class Balance(Base):
@@ -86,7 +88,7 @@ async def credit(session: AsyncSession, account_id: UUID, currency: str, amount:
         .on_conflict_do_update(
             index_elements=["account_id", "currency"],
             set_={"available": Balance.available + amount},
-            where=Balance.available + Balance.held + amount < MAX_AMOUNT,
+            where=Balance.available + Balance.held + amount < literal_column(_MAX),
         )
         .returning(Balance.available)
         .execution_options(synchronize_session=False)

@@ -16,7 +16,11 @@ from ..config import Settings, get_settings
 from ..config.report import complain
 from ..database.schema import refuse_foreign
 from ..database.session import Database, create_engine
-from ..database.transactions import CommitOutcomeUnknownError, RetryableTransactionError
+from ..database.transactions import (
+    CommitOutcomeUnknownError,
+    RetryableTransactionError,
+    transactional,
+)
 from ..errors import TradingException
 from ..process.dev_servers import DevServerError
 from ..process.server import ServerError
@@ -62,6 +66,16 @@ def with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
 
     settings = settings_or_exit()
     return or_fail(lambda: asyncio.run(run()))
+
+
+def with_transaction(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
+    """Run `work` as `with_session` does, and commit what it has done, or nothing of it."""
+
+    async def run(session: AsyncSession) -> ResultT:
+        async with transactional(session) as tx:
+            return await work(tx)
+
+    return with_session(run)
 
 
 async def refuse_foreign_schema(settings: Settings) -> None:

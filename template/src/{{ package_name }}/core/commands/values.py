@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import typer
 from pydantic import TypeAdapter, ValidationError
 
 
@@ -18,6 +19,6 @@ def valid(kind: Any) -> Callable[[str], Any]:
             return adapter.validate_python(text)
         except ValidationError as error:
             reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
-            raise ValueError(reason) from None
+            raise typer.BadParameter(reason) from None
 
     return parse
