@@ -1,20 +1,17 @@
 """Services that older versions of this template rendered can be updated to today's."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from rendering import ROOT, commit, files_of, git, parse, render
-from teamwork import THE_MARKER, conflicts, release, released_on_history, substitute, update
+from rendering import ROOT, commit, files_of, git, render
+from teamwork import released_on_history, update
 
 FIRST = "33ef4e5312e452bb5dcd8f833347d34b7d727a6d"  # that rendered a service
 OLD = {
     "first": FIRST,
     "before alerts": "b78b045543c36be268bae7213e1cfacd40bb4889",
-    "with alerts": "5aa11f30c674be1b7eba2e3e59772b620718d932",
-    "before core's wiring was its own": "19e694f378140ad8d487b24114eadc3ea4e204bb",
 }
 
 
@@ -24,7 +21,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return released_on_history(tmp_path_factory.mktemp("template"))
 
 
-@pytest.mark.parametrize("sample", ["minimal", "full"])
+@pytest.mark.parametrize("sample", ["minimal"])
 @pytest.mark.parametrize("version", OLD.values(), ids=OLD)
 def test_update_of_an_untouched_old_service_is_a_fresh_render(
     tmp_path: Path, template: Path, version: str, sample: str
@@ -35,37 +32,6 @@ def test_update_of_an_untouched_old_service_is_a_fresh_render(
     commit(service, "Render the template")
     fresh = render(tmp_path / "fresh", template, **given)
     assert files_of(update(service)) == files_of(fresh)
-
-
-def test_update_of_an_old_service_may_answer_a_question_that_is_new(
-    tmp_path: Path, template: Path
-) -> None:
-    """`copier update --defaults --data alerts=both`, where the old version knew no alerts."""
-    service = render(tmp_path / "service", template, FIRST)
-    commit(service, "Render the template")
-    fresh = render(tmp_path / "fresh", template, alerts="both")
-    assert files_of(update(service, alerts="both")) == files_of(fresh)
-
-
-@pytest.mark.parametrize("version", OLD.values(), ids=OLD)
-def test_update_of_an_old_service_loses_nothing_of_the_teams(
-    tmp_path: Path, template: Path, version: str
-) -> None:
-    """What was added below a marker, in a new file, or to a document is still there."""
-    service = render(tmp_path / "service", template, version)
-    commit(service, "Render the template")
-    mine = [name for name, text in files_of(service).items() if THE_MARKER.search(text)]
-    for name in mine:
-        substitute(service / name, THE_MARKER, r"\g<0>\n\1# the team's")
-    (service / "src" / "trading_service" / "desk.py").write_text("# the team's\n")
-    substitute(service / "README.md", re.compile(r"\A(.*)"), r"\1, the team's")
-    commit(service, "Ours")
-    files = files_of(update(service))
-    assert len(mine) > 3
-    for name in (*mine, "src/trading_service/desk.py", "README.md"):
-        assert "the team's" in files[name], name
-    for name in files.keys() - set(conflicts(service)):
-        parse(name, files[name])
 
 
 def answers_that_were_asked(template: Path, version: str, sample: str) -> dict[str, Any]:

@@ -34,7 +34,9 @@ def test_good_answer_is_taken(question: str, answer: object) -> None:
     assert refusal_of(**{question: answer}) == ""
 
 
-A_LINE = "must be a line of text without quotes, backslashes and braces, such as"
+A_LINE = (
+    "must be a line of text without quotes, backslashes, braces and invisible characters, such as"
+)
 A_SLUG = "must be lower-case words joined by single hyphens, starting with a letter, such as"
 A_PACKAGE = "must be a Python identifier in lower case, starting with a letter, such as"
 A_PORT = "must be a port number from 1 to 65535, such as 8000."
@@ -59,8 +61,6 @@ BAD = [
         "import-linter",
         'project_slug can\'t be "import-linter": the service depends',
     ),
-    ("project_name", "Redis", 'project_slug can\'t be "redis": the service depends on'),
-    ("project_name", "Торговля", f'project_slug {A_SLUG} "trading-service".'),
     *(
         ("package_name", answer, f'package_name {A_PACKAGE} "trading_service".')
         for answer in ("", "2x", "_x", "a-b", "a b", "A", "a.b", "é", "a\n")

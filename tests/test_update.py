@@ -23,6 +23,7 @@ from teamwork import (
     update_after_teamwork,
 )
 
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A service that a team has worked on, updated."""
