@@ -104,9 +104,8 @@ def create_account(
 
 @account_commands.command("list")
 def list_accounts() -> None:
-    """List the accounts, by name."""
+    """List the accounts: name, mode, id, day of creation."""
     echo_table(
-        ("name", "mode", "id", "created"),
         *(
             (account.name, account.mode, account.id, _day(account.created_at))
             for account in with_session(accounts.list_accounts)
@@ -156,9 +155,8 @@ def add_instrument(
 
 @instrument_commands.command("list")
 def list_instruments() -> None:
-    """List the instruments, by symbol."""
+    """List the instruments: symbol, base, quote, price and size increment, minimum notional."""
     echo_table(
-        ("symbol", "base", "quote", "price increment", "size increment", "min notional"),
         *(
             (
                 row.symbol,
@@ -198,9 +196,8 @@ def create_key(
 
 @key_commands.command("list")
 def list_keys() -> None:
-    """List the API keys, oldest first, those that were revoked included."""
+    """List the API keys, oldest first: id, account, scopes, day of creation, active or revoked."""
     echo_table(
-        ("id", "account", "scopes", "created", "state"),
         *(
             (
                 key.id,
