@@ -1,5 +1,10 @@
-"""The command line: core's commands, and this service's own: seed-demo · keys."""
+"""The command line: core's commands, and this service's own.
 
+seed-demo · accounts · instruments · deposit · keys
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -7,14 +12,25 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
-from .core.commands import create_cli, with_session
-from .core.database.transactions import transactional
+from .core.commands import (
+    create_cli,
+    echo_table,
+    fail,
+    settings_or_exit,
+    valid,
+    with_session,
+    with_transaction,
+)
+from .core.database.tables import new_id
+from .market import instruments
+from .market.instruments import InstrumentRequest, Symbol
+from .market.money import Amount, Currency, PositiveAmount, plain
 from .notifications import channels
 from .settings import get_settings
-from .trading.accounts import get_account
-from .trading.api_keys import Scope, create_api_key, list_api_keys, revoke_api_key
-from .trading.demo import ACCOUNT, demo_key
-from .trading.demo import seed_demo as seed
+from .trading import accounts, api_keys, demo, deposits
+from .trading.accounts import Account, AccountName
+from .trading.api_keys import Scope
+from .trading.deposits import ClientDepositId, DepositRequest
 
 # isort: split
 # yours below
@@ -24,23 +40,146 @@ cli = create_cli(
     description=project.DESCRIPTION,
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
-    seed=demo_key,
+    seed=demo.demo_key,
 )
-keys = typer.Typer(no_args_is_help=True, help="API keys.")
-cli.add_typer(keys, name="keys")
+account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
+instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")
+key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
+cli.add_typer(account_commands, name="accounts")
+cli.add_typer(instrument_commands, name="instruments")
+cli.add_typer(key_commands, name="keys")
 
 
 @cli.command()
 def seed_demo() -> None:
     """Create the paper account `demo` and its instruments, where they are missing."""
-    account = with_session(seed)
+    environment = settings_or_exit().environment
+    if environment != "development":
+        fail(
+            f"`seed-demo` books money that nobody paid in: not with ENVIRONMENT={environment}."
+            " `accounts create`, `instruments add` and `deposit` make what you need"
+        )
+    account = with_session(demo.seed_demo)
     typer.echo(f"Account {account.name} ({account.mode}) is ready.")
 
 
-@keys.command()
-def create(
+@cli.command()
+def deposit(
+    account: Annotated[str, typer.Argument(help="Name of the account.")],
+    currency: Annotated[str, typer.Argument(parser=valid(Currency), metavar="CURRENCY")],
+    amount: Annotated[Decimal, typer.Argument(parser=valid(PositiveAmount), metavar="AMOUNT")],
+    client_deposit_id: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            parser=valid(ClientDepositId),
+            metavar="ID",
+            help="Your own name for it. Run again with the same one it does no harm.",
+        ),
+    ] = None,
+) -> None:
+    """Book a deposit into a paper account."""
+    request = DepositRequest(client_deposit_id or str(new_id()), currency, amount)
+
+    async def book(session: AsyncSession) -> bool:
+        owner = await _account(session, account)
+        _, is_new = await deposits.book_deposit(session, owner.id, request)
+        return is_new
+
+    done = "is booked" if with_transaction(book) else "was booked before"
+    typer.echo(f"Deposit {request.client_deposit_id} {done}: {plain(amount)} {currency}.")
+
+
+# --- Accounts ------------------------------------------------------------------------------------
+
+
+@account_commands.command("create")
+def create_account(
+    name: Annotated[str, typer.Argument(parser=valid(AccountName), metavar="NAME")],
+) -> None:
+    """Create a paper account, without money."""
+    account = with_transaction(lambda session: accounts.create_account(session, name))
+    typer.echo(f"Account {account.name} ({account.mode}) is created: {account.id}")
+
+
+@account_commands.command("list")
+def list_accounts() -> None:
+    """List the accounts: name, mode, id, day of creation."""
+    echo_table(
+        *(
+            (account.name, account.mode, account.id, _day(account.created_at))
+            for account in with_session(accounts.list_accounts)
+        ),
+    )
+
+
+async def _account(session: AsyncSession, name: str) -> Account:
+    """Return the account of that name, or end the process with what to do."""
+    found = {account.name: account for account in await accounts.list_accounts(session)}
+    if name not in found:
+        known = f"only {', '.join(found)}" if found else "and no other"
+        command = f"{project.SLUG} accounts create {name}"
+        fail(f"There is no account {name!r}, {known}; `{command}` makes it")
+    return found[name]
+
+
+# --- Instruments ---------------------------------------------------------------------------------
+
+
+def _option(kind: object, explanation: str) -> object:
+    return typer.Option(parser=valid(kind), metavar="AMOUNT", help=explanation)
+
+
+@instrument_commands.command("add")
+def add_instrument(
+    symbol: Annotated[str, typer.Argument(parser=valid(Symbol), metavar="SYMBOL")],
+    base: Annotated[
+        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What is traded.")
+    ],
+    quote: Annotated[
+        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What pays for it.")
+    ],
+    price_increment: Annotated[
+        Decimal, _option(PositiveAmount, "Prices are multiples of it, in quote units.")
+    ],
+    size_increment: Annotated[
+        Decimal, _option(PositiveAmount, "Quantities are multiples of it, in base units.")
+    ],
+    min_notional: Annotated[Decimal, _option(Amount, "Least quantity x price, in quote units.")],
+) -> None:
+    """Add an instrument: a pair of currencies."""
+    request = InstrumentRequest(symbol, base, quote, price_increment, size_increment, min_notional)
+    with_transaction(lambda session: instruments.add_instrument(session, request))
+    typer.echo(f"Instrument {symbol} is added.")
+
+
+@instrument_commands.command("list")
+def list_instruments() -> None:
+    """List the instruments: symbol, base, quote, price and size increment, minimum notional."""
+    echo_table(
+        *(
+            (
+                row.symbol,
+                row.base_currency,
+                row.quote_currency,
+                plain(row.price_increment),
+                plain(row.size_increment),
+                plain(row.min_notional),
+            )
+            for row in with_session(instruments.list_instruments)
+        ),
+    )
+
+
+# --- API keys ------------------------------------------------------------------------------------
+
+
+@key_commands.command("create")
+def create_key(
     scopes: Annotated[str, typer.Option(help="Of read, trade, admin; separated by commas.")],
-    account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = ACCOUNT,
+    account: Annotated[
+        str, typer.Option(help="Name of the account the key acts for.")
+    ] = demo.ACCOUNT,
 ) -> None:
     """Create an API key and print it. It can't be shown again: only its hash is stored."""
     try:
@@ -48,32 +187,43 @@ def create(
     except ValueError:
         raise typer.BadParameter(f"{scopes!r} is not a list of read, trade, admin") from None
 
-    async def create_key(session: AsyncSession) -> str:
-        async with transactional(session):
-            owner = await get_account(session, account)
-            return await create_api_key(session, owner, chosen, cell=get_settings().cell)
+    async def create(session: AsyncSession) -> str:
+        owner = await _account(session, account)
+        return await api_keys.create_api_key(session, owner, chosen, cell=get_settings().cell)
 
-    typer.echo(with_session(create_key))
+    typer.echo(with_transaction(create))
 
 
-@keys.command("list")
+@key_commands.command("list")
 def list_keys() -> None:
-    """List the API keys: id, account, scopes, and whether they were revoked."""
-    for key in with_session(list_api_keys):
-        state = "revoked" if key.revoked_at else "active"
-        typer.echo(f"{key.id}  {key.account.name}  {','.join(key.scopes)}  {state}")
+    """List the API keys, oldest first: id, account, scopes, day of creation, active or revoked."""
+    echo_table(
+        *(
+            (
+                key.id,
+                key.account.name,
+                ",".join(key.scopes),
+                _day(key.created_at),
+                f"revoked {_day(key.revoked_at)}" if key.revoked_at else "active",
+            )
+            for key in with_session(api_keys.list_api_keys)
+        ),
+    )
 
 
-@keys.command()
-def revoke(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
+@key_commands.command("revoke")
+def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """Revoke an API key: from now on it is answered 401."""
-
-    async def revoke_key(session: AsyncSession) -> None:
-        async with transactional(session):
-            await revoke_api_key(session, key_id)
-
-    with_session(revoke_key)
+    with_transaction(lambda session: api_keys.revoke_api_key(session, key_id))
     typer.echo(f"API key {key_id} is revoked.")
 
 
+def _day(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
 # yours below
+
+
+if __name__ == "__main__":
+    cli()

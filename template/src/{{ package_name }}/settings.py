@@ -1,5 +1,7 @@
 """This service's settings: those every service has, those of its parts, and its own."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from . import project
@@ -26,6 +28,7 @@ class Settings(TradingSettings, ExchangeSettings, NotificationSettings):
     A field `desk: str` reads DESK; a group `desk: DeskSettings = DeskSettings()` reads DESK_NAME.
     """
 
+    slug: ClassVar[str] = project.SLUG
     http: HttpSettings = HttpSettings()
     # yours below
 

@@ -1,18 +1,21 @@
 """`/v1/accounts`"""
 
+from datetime import datetime
 from uuid import UUID
 
-from pydantic import ConfigDict
+from fastapi import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import SessionDep
+from ..core.database.transactions import transactional
 from ..core.errors import TradingException
-from ..market.money import Amount
-from ..trading import balances
+from ..market.money import Amount, Currency, PositiveAmount
+from ..trading import accounts, balances, deposits
 from ..trading.accounts import AccountMode
 from ..trading.codes import TradingErrorCode
 from .page import FromRow, Page, example
-from .security import ReadAccount
+from .security import AdminAccount, ReadAccount
 
 router = ServiceRouter(prefix="/accounts", tags=["accounts"])
 
@@ -31,6 +34,15 @@ class Account(FromRow):
     mode: AccountMode
 
 
+class NewAccount(BaseModel):
+    """Account to create. It has no money yet."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(name="fund1", mode="paper"))
+
+    name: accounts.AccountName
+    mode: AccountMode = AccountMode.PAPER
+
+
 class Balance(FromRow):
     """Money of an account in one currency. Open orders hold what they may need."""
 
@@ -44,6 +56,41 @@ class Balance(FromRow):
     total: Amount
 
 
+_DEPOSIT = {"currency": "USDT", "amount": "100000", "client_deposit_id": "d1"}
+
+
+class NewDeposit(BaseModel):
+    """Deposit to book."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_DEPOSIT))
+
+    currency: Currency
+    amount: PositiveAmount
+    client_deposit_id: deposits.ClientDepositId = Field(
+        description="Your own name for the deposit. Sent again with the same one it does no harm."
+    )
+
+
+class Deposit(FromRow):
+    """Deposit as it was booked."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="019ab0c4-6f70-7b21-9c3d-4e5f60718293",
+            account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
+            **_DEPOSIT,
+            created_at="2026-11-25T09:30:00Z",
+        )
+    )
+
+    id: UUID
+    account_id: UUID
+    currency: str
+    amount: Amount
+    client_deposit_id: str
+    created_at: datetime
+
+
 class BalancePage(Page[Balance]):
     """Balances of an account, by currency."""
 
@@ -55,6 +102,47 @@ class AccountPage(Page[Account]):
 @router.get("", summary="List the accounts this key may see")
 async def list_accounts(account: ReadAccount) -> AccountPage:
     return AccountPage(items=[Account.model_validate(account)])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create an account; needs the scope `admin`",
+    responses=errors(TradingErrorCode.ACCOUNT_EXISTS),
+)
+async def create_account(new: NewAccount, _account: AdminAccount, session: SessionDep) -> Account:
+    async with transactional(session) as tx:
+        created = await accounts.create_account(tx, new.name, new.mode)
+    return Account.model_validate(created)
+
+
+@router.post(
+    "/{account_id}/deposits",
+    status_code=201,
+    summary="Book a deposit into a paper account; needs the scope `admin`",
+    responses={
+        200: {"model": Deposit, "description": "The same deposit was booked before"},
+        **errors(
+            TradingErrorCode.ACCOUNT_NOT_FOUND,
+            TradingErrorCode.CLIENT_DEPOSIT_ID_REUSED,
+            TradingErrorCode.BALANCE_ABOVE_MAXIMUM,
+        ),
+    },
+)
+async def book_deposit(
+    account_id: UUID,
+    new: NewDeposit,
+    _account: AdminAccount,
+    session: SessionDep,
+    response: Response,
+) -> Deposit:
+    async with transactional(session, retry_on_deadlock=True) as tx:
+        account = await accounts.get_account_by_id(tx, account_id)
+        request = deposits.DepositRequest(**dict(new))
+        booked, is_new = await deposits.book_deposit(tx, account.id, request)
+    if not is_new:
+        response.status_code = 200
+    return Deposit.model_validate(booked)
 
 
 @router.get(

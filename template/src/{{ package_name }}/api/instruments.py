@@ -1,30 +1,45 @@
 """`/v1/instruments`"""
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict
 
-from ..core.api import ServiceRouter
+from ..core.api import ServiceRouter, errors
 from ..core.database.session import SessionDep
+from ..core.database.transactions import transactional
 from ..market import instruments
-from ..market.money import Amount
+from ..market.instruments import InstrumentErrorCode, Symbol
+from ..market.money import Amount, Currency, PositiveAmount
 from .page import FromRow, Page, example
-from .security import ReadAccount
+from .security import AdminAccount, ReadAccount
 
 router = ServiceRouter(prefix="/instruments", tags=["instruments"])
+
+_INSTRUMENT = {
+    "symbol": "BTC-USDT",
+    "base_currency": "BTC",
+    "quote_currency": "USDT",
+    "price_increment": "0.01",
+    "size_increment": "0.00001",
+    "min_notional": "1",
+}
+
+
+class NewInstrument(BaseModel):
+    """Instrument to add."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_INSTRUMENT))
+
+    symbol: Symbol
+    base_currency: Currency
+    quote_currency: Currency
+    price_increment: PositiveAmount
+    size_increment: PositiveAmount
+    min_notional: Amount
 
 
 class Instrument(FromRow):
     """Pair of currencies. Prices are quote units per base unit, sizes base units."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            symbol="BTC-USDT",
-            base_currency="BTC",
-            quote_currency="USDT",
-            price_increment="0.01",
-            size_increment="0.00001",
-            min_notional="1",
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=example(**_INSTRUMENT))
 
     symbol: str
     base_currency: str
@@ -42,3 +57,17 @@ class InstrumentPage(Page[Instrument]):
 async def list_instruments(_account: ReadAccount, session: SessionDep) -> InstrumentPage:
     rows = await instruments.list_instruments(session)
     return InstrumentPage(items=[Instrument.model_validate(row) for row in rows])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Add an instrument; needs the scope `admin`",
+    responses=errors(InstrumentErrorCode.INSTRUMENT_EXISTS),
+)
+async def add_instrument(
+    new: NewInstrument, _account: AdminAccount, session: SessionDep
+) -> Instrument:
+    async with transactional(session) as tx:
+        added = await instruments.add_instrument(tx, instruments.InstrumentRequest(**dict(new)))
+    return Instrument.model_validate(added)

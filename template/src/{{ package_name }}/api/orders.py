@@ -11,7 +11,7 @@ from ..core.api import ServiceRouter, errors
 from ..core.database.session import SessionDep
 from ..core.database.transactions import transactional
 from ..core.errors import ErrorCode
-from ..market.instruments import InstrumentErrorCode
+from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
 from ..trading.codes import TradingErrorCode
@@ -23,7 +23,6 @@ from .security import ReadAccount, TradeAccount
 router = ServiceRouter(prefix="/orders", tags=["orders"])
 
 ClientOrderId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
 
 _PLACED = {

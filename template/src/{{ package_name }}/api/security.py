@@ -52,3 +52,4 @@ async def is_admin(request: Request, key: str) -> bool:
 
 ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
 TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]
+AdminAccount = Annotated[Account, Security(get_caller, scopes=[Scope.ADMIN])]

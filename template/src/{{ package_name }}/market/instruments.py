@@ -1,24 +1,43 @@
 """Instruments: what can be traded, and by which steps."""
 
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Annotated
 
+from pydantic import StringConstraints
 from sqlalchemy import String, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
-from ..core.errors import ErrorCodeBase, TradingException
-from .money import AMOUNT, MAX_AMOUNT, bounded, is_multiple, multiply, plain
+from ..core.errors import ErrorCode, ErrorCodeBase, TradingException
+from .money import (
+    AMOUNT,
+    MAX_AMOUNT,
+    bounded,
+    is_multiple,
+    multiply,
+    plain,
+)
+
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
 
 class InstrumentErrorCode(ErrorCodeBase):
-    """Codes of an order that does not fit its instrument."""
+    """Codes of instruments, and of an order that does not fit its own."""
 
     INSTRUMENT_NOT_FOUND = (
         "INSTRUMENT_NOT_FOUND",
         422,
         "No such instrument",
         {"symbol": "BTC-EUR"},
+    )
+    INSTRUMENT_EXISTS = (
+        "INSTRUMENT_EXISTS",
+        409,
+        "Instrument symbol taken",
+        {"symbol": "BTC-USDT"},
     )
     INVALID_PRICE_INCREMENT = (
         "INVALID_PRICE_INCREMENT",
@@ -90,6 +109,40 @@ class Instrument(Base):
                 f"qty x limit_price must be less than {plain(MAX_AMOUNT)}",
                 {"notional": plain(notional), "max_notional": plain(MAX_AMOUNT)},
             )
+
+
+@dataclass(frozen=True)
+class InstrumentRequest:
+    """An instrument as somebody adds it."""
+
+    symbol: str
+    base_currency: str
+    quote_currency: str
+    price_increment: Decimal
+    size_increment: Decimal
+    min_notional: Decimal
+
+
+async def add_instrument(session: AsyncSession, request: InstrumentRequest) -> Instrument:
+    """Add an instrument and return it.
+
+    Raises TradingException INSTRUMENT_EXISTS, or VALIDATION_FAILED if it trades a currency for
+    itself.
+    """
+    if request.base_currency == request.quote_currency:
+        raise TradingException(
+            ErrorCode.VALIDATION_FAILED, "base_currency and quote_currency must differ"
+        )
+    instrument: Instrument | None = await session.scalar(
+        insert(Instrument).values(**asdict(request)).on_conflict_do_nothing().returning(Instrument)
+    )
+    if instrument is None:
+        raise TradingException(
+            InstrumentErrorCode.INSTRUMENT_EXISTS,
+            f"There is an instrument {request.symbol} already",
+            {"symbol": request.symbol},
+        )
+    return instrument
 
 
 async def get_instrument(session: AsyncSession, symbol: str) -> Instrument:

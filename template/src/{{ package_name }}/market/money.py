@@ -4,7 +4,7 @@ import re
 from decimal import Context, Decimal, Inexact
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
 from sqlalchemy import CheckConstraint, Numeric
 
 AMOUNT = Numeric(38, 18)
@@ -59,6 +59,8 @@ Amount = Annotated[
 PositiveAmount = Annotated[
     Decimal, BeforeValidator(_parse_positive), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
 ]
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
 
 
 def bounded(column: str, lowest: str = ">= 0") -> CheckConstraint:

@@ -3,14 +3,17 @@
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, select, update
+from sqlalchemy import ForeignKey, String, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 from ..core.errors import TradingException
-from ..market.money import AMOUNT, bounded, plain
+from ..market.money import AMOUNT, MAX_AMOUNT, bounded, plain
 from .codes import TradingErrorCode
+
+_MAX = f"{MAX_AMOUNT:f}"  # in words: as a parameter, it would have a type that can't hold it
 
 
 class Balance(Base):
@@ -72,6 +75,30 @@ async def release(session: AsyncSession, account_id: UUID, currency: str, amount
         .values(available=Balance.available + amount, held=Balance.held - amount)
         .execution_options(synchronize_session=False)
     )
+
+
+async def credit(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
+    """Add `amount` to what is available. Raises TradingException BALANCE_ABOVE_MAXIMUM.
+
+    The total stays below the most that a column can hold, so that a release always fits.
+    """
+    added = await session.scalar(
+        insert(Balance)
+        .values(account_id=account_id, currency=currency, available=amount)
+        .on_conflict_do_update(
+            index_elements=["account_id", "currency"],
+            set_={"available": Balance.available + amount},
+            where=Balance.available + Balance.held + amount < literal_column(_MAX),
+        )
+        .returning(Balance.available)
+        .execution_options(synchronize_session=False)
+    )
+    if added is None:
+        raise TradingException(
+            TradingErrorCode.BALANCE_ABOVE_MAXIMUM,
+            f"The balance of {currency} would reach {plain(MAX_AMOUNT)}, more than can be stored",
+            {"currency": currency, "amount": plain(amount)},
+        )
 
 
 async def list_balances(session: AsyncSession, account_id: UUID) -> list[Balance]:

@@ -4,7 +4,7 @@ from ..core.errors import ErrorCodeBase
 
 
 class TradingErrorCode(ErrorCodeBase):
-    """Codes of orders, accounts and API keys; those of instruments are in `market`."""
+    """Codes of orders, accounts, deposits and API keys; those of instruments are in `market`."""
 
     INSUFFICIENT_BALANCE = (
         "INSUFFICIENT_BALANCE",
@@ -30,4 +30,17 @@ class TradingErrorCode(ErrorCodeBase):
         404,
         "No such account",
         {"account_id": "019ab0c4-5e6f-7a10-8b2c-3d4e5f607182"},
+    )
+    ACCOUNT_EXISTS = "ACCOUNT_EXISTS", 409, "Account name taken", {"name": "fund1"}
+    CLIENT_DEPOSIT_ID_REUSED = (
+        "CLIENT_DEPOSIT_ID_REUSED",
+        422,
+        "client_deposit_id used for another deposit",
+        {"client_deposit_id": "d1", "different": ["amount"]},
+    )
+    BALANCE_ABOVE_MAXIMUM = (
+        "BALANCE_ABOVE_MAXIMUM",
+        422,
+        "Balance too large",
+        {"currency": "USDT", "amount": "99999999999999999999"},
     )

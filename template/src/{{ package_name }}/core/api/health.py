@@ -169,7 +169,10 @@ async def get_redis_health(request: Request, checks: Checks) -> Response:
     "Readiness: may requests be sent here?",
 )
 async def get_readiness(request: Request, checks: Checks) -> Response:
-    """Say no while it starts, stops, waits for migrations, or a required component is down."""
+    """Say no while it starts, stops, waits for migrations, or a required component is down.
+
+    Never say yes on the tables of another service.
+    """
     is_ready = not _why_not_ready(request, await checks.all())
     return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
 
@@ -199,8 +202,8 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
         reasons.append("starting: the pool has not opened its connections yet")
     if resources.lifecycle.is_draining:
         reasons.append("stopping")
-    if resources.health.migrations.status == "behind":
-        reasons.append("migrations: the tables are older than this code; run `migrate`")
+    if problem := resources.health.migrations.problem:
+        reasons.append(f"migrations: {problem}")
     return reasons
 
 
@@ -213,8 +216,10 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
     if outcome.status is Status.UNHEALTHY:
         return Status.UNHEALTHY
     resources: Resources = request.app.resources
-    is_behind = component == "database" and resources.health.migrations.status == "behind"
-    if is_behind or _monitor(request, component).is_saturated:
+    migrations = resources.health.migrations.status if component == "database" else ""
+    if migrations == "foreign":
+        return Status.UNHEALTHY
+    if migrations == "behind" or _monitor(request, component).is_saturated:
         return Status.DEGRADED
     return Status.HEALTHY
 

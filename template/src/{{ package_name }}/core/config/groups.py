@@ -11,6 +11,7 @@ from .faults import Faults
 from .urls import redis_options
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 Component = Literal["database", "redis"]
 

@@ -10,7 +10,7 @@ A service adds groups and fields in a subclass. A check of its own extends `why_
 
 import os
 from functools import lru_cache
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
@@ -43,6 +43,7 @@ from .groups import (
     MetricsSettings,
     MonitorSettings,
     RedisSettings,
+    SchemaName,
 )
 from .misspellings import misspellings
 from .names import setting_names
@@ -66,12 +67,19 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    slug: ClassVar[str] = ""
+    """Name of the service whose settings these are. Its tables are nobody else's."""
+
     environment: Literal["development", "staging", "production"] = Field(
         "development", description="Where this runs; staging and production need real credentials"
     )
     debug: bool = Field(False, description="Log every SQL statement; always off in production")
     database_url: SecretStr | None = Field(
         None, description="postgresql:// URL, instead of DB_HOST, DB_USER and so on"
+    )
+    # Not a field of the group: there, `schema` is a name of pydantic's.
+    db_schema: SchemaName = Field(
+        "public", description="Schema of the service's tables; two services must not share one"
     )
     db: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()

@@ -1,6 +1,8 @@
 """The engine, and a session per request."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import uuid4
@@ -47,35 +49,73 @@ WITHOUT_SESSION: dict[str, Any] = {
 }
 
 
-def _set_timeouts_in_each_transaction(engine: AsyncEngine, values: dict[str, str]) -> None:
-    # PgBouncer refuses a connection that asks for them at its start.
-    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _set_timeouts(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT {calls}")
-
-
 def create_engine(
-    settings: Settings, connect_args: dict[str, Any] | None = None, **options: Any
+    settings: Settings,
+    session: dict[str, str] | None = None,
+    connect_args: dict[str, Any] | None = None,
+    **options: Any,
 ) -> AsyncEngine:
-    """Create an engine for the database of the settings; that of `Database`, or another one."""
+    """Create an engine for the schema of the settings; that of `Database`, or another one.
+
+    `session` are PostgreSQL's settings of each session, such as `timeouts`.
+    """
     db = settings.db
-    return create_async_engine(
+    # Nothing but the schema: where it lacks a table, that of another service is not taken instead.
+    session = {"search_path": f'"{settings.db_schema}"'} | (session or {})
+    engine = create_async_engine(
         settings.sqlalchemy_url,
         hide_parameters=True,
         connect_args={
             "timeout": db.connect_timeout,
-            **(WITHOUT_SESSION if db.behind_pgbouncer else {}),
+            **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
             **(connect_args or {}),
         },
         **options,
     )
+    if db.behind_pgbouncer:
+        _set_in_each_transaction(engine, session)
+    return engine
 
 
-def raise_unreachable(engine: AsyncEngine) -> None:
+def _set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:
+    # PgBouncer refuses a connection that asks for them at its start.
+    calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in session.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _set(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {calls}")
+
+
+def raise_unreachable(engine: AsyncEngine, settings: Settings) -> None:
     """Have the engine raise DatabaseUnreachableError where it can't open a connection."""
-    event.listen(engine.sync_engine, "do_connect", _connect)
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*args, **options)
+        except OSError as error:  # a time-out and a missing socket, too
+            raise DatabaseUnreachableError(
+                f"PostgreSQL can't be reached at {address_of(settings)}: {_why(error, settings)}"
+            ) from error
+
+
+def address_of(settings: Settings) -> str:
+    """Return where PostgreSQL is: host and port, or the folder of its socket."""
+    url = settings.sqlalchemy_url
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port", 5432)
+    return f"{host}, port {port}"
+
+
+def _why(error: OSError, settings: Settings) -> str:
+    if "/" not in address_of(settings) and (
+        reason := file_to_blame(error)
+    ):  # else it is the socket
+        return reason
+    if isinstance(error, TimeoutError):
+        return f"no answer within {settings.db.connect_timeout:g} seconds"
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error) or repr(error)
+    return os.strerror(error.errno)  # asyncio's own text repeats the address
 
 
 class Database:
@@ -85,11 +125,9 @@ class Database:
         db = settings.db
         self.engine = create_engine(
             settings,
-            {
-                # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
-                "command_timeout": db.statement_timeout + 5,
-                **({} if db.behind_pgbouncer else {"server_settings": timeouts(db)}),
-            },
+            timeouts(db),
+            # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
+            {"command_timeout": db.statement_timeout + 5},
             poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,
@@ -98,14 +136,12 @@ class Database:
             pool_pre_ping=True,
         )
         self.monitor = PoolMonitor(self.engine, settings)
-        raise_unreachable(self.engine)
+        raise_unreachable(self.engine, settings)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
                 self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
             )
-        if db.behind_pgbouncer:
-            _set_timeouts_in_each_transaction(self.engine, timeouts(db))
         guard_engine(self.engine.sync_engine)
         self.sessions = async_sessionmaker(
             self.engine, expire_on_commit=False, sync_session_class=GuardedSession
@@ -133,15 +169,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
-    try:
-        return dialect.connect(*args, **options)
-    except OSError as error:  # a time-out and a missing socket, too
-        is_socket = str(options.get("host", "")).startswith("/")
-        reason = ("" if is_socket else file_to_blame(error)) or repr(error)
-        raise DatabaseUnreachableError(f"PostgreSQL can't be reached: {reason}") from error
 
 
 def _tag_with_request_id(

@@ -161,6 +161,7 @@ class HealthChecks:
         self.required = settings.health.required
         self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
+        self._problem = ""
         self._settings = settings
         self._database = PostgresConnection(settings)
         connections: dict[str, HealthConnection] = {
@@ -216,6 +217,9 @@ class HealthChecks:
         self.history.append(Sample(components=outcomes, at=datetime.now(UTC)))
         if outcomes["redis"].status is Status.HEALTHY:
             self._redis_latency.note(outcomes["redis"].latency)
+        problem, self._problem = self._problem, self.migrations.problem
+        if self._problem not in {"", problem}:
+            _log.warning("tables can't be used", problem=self._problem)
 
     async def close(self) -> None:
         """Close the connections."""

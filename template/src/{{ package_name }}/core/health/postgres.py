@@ -8,10 +8,11 @@ from contextlib import nullcontext, suppress
 from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from ..config import Settings
 from ..database.migrations import Revisions
+from ..database.schema import owner_in, owner_sql, refusal, version_table
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
 _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
@@ -21,18 +22,18 @@ class Migrations(BaseModel):
     """How the tables of the database compare with what this code was written for.
 
     `ahead` has a revision this code does not know: a newer version of the service has migrated,
-    while this one still runs. `behind` lacks one that this code needs.
+    while this one still runs. `behind` lacks one that this code needs. `foreign`: the tables are
+    another service's.
     """
 
-    status: Literal["at_head", "ahead", "behind", "unknown"] = "unknown"
+    status: Literal["at_head", "ahead", "behind", "foreign", "unknown"] = "unknown"
     expected: list[str] = []
     found: list[str] = []
+    problem: str = Field("", description="Why the tables can't be used, and what to do; else empty")
 
 
 class PostgresConnection:
     """One connection, which is kept open. The question is: how migrated is the database?"""
-
-    _QUESTION = "SELECT version_num FROM alembic_version"
 
     def __init__(self, settings: Settings) -> None:
         url = settings.sqlalchemy_url
@@ -44,11 +45,19 @@ class PostgresConnection:
             "timeout": settings.health.server_timeout,
             "statement_cache_size": 0,  # PgBouncer gives the next statement to another server
         }
+        # Nothing is set on the connection: behind PgBouncer the next question may have another one.
+        self._question = (
+            f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
+            f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions"
+        )
+        self._settings = settings
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
         """The revisions of this code; until they are known, migrations are `unknown`."""
-        self.found: frozenset[str] = frozenset()
-        """The revisions that the database had at the last answer."""
+        self.found: frozenset[str] | None = None
+        """The revisions of the database; None until it has answered."""
+        self.owner: str | None = None
+        """The service that the schema belongs to."""
 
     async def ask(self) -> None:
         """Raise an error unless PostgreSQL answers."""
@@ -67,13 +76,14 @@ class PostgresConnection:
         block = connection.transaction() if self._behind_pgbouncer else nullcontext()
         try:
             async with block:
-                rows = await connection.fetch(self._QUESTION)
+                row = await connection.fetchrow(self._question)
         except asyncpg.UndefinedTableError:  # nobody has ever migrated it
-            rows = []
+            row = {"owner": None, "revisions": []}
         except BaseException:
             connection.terminate()
             raise
-        self.found = frozenset(row["version_num"] for row in rows)
+        self.found = frozenset(row["revisions"])
+        self.owner = owner_in(row["owner"])
 
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything."""
@@ -88,18 +98,24 @@ class PostgresConnection:
     @property
     def migrations(self) -> Migrations:
         """How migrated the database was at the last answer."""
-        if self.revisions is None:
+        if self.revisions is None or self.found is None:
             return Migrations()
+        status, problem = self._compare(self.found, self.revisions)
         return Migrations(
-            status=_compare(self.found, self.revisions),
+            status=status,
             expected=sorted(self.revisions.heads),
             found=sorted(self.found),
+            problem=problem,
         )
 
-
-def _compare(
-    found: AbstractSet[str], revisions: Revisions
-) -> Literal["at_head", "ahead", "behind"]:
-    if found == revisions.heads:
-        return "at_head"
-    return "behind" if found <= revisions.known else "ahead"
+    def _compare(
+        self, found: AbstractSet[str], revisions: Revisions
+    ) -> tuple[Literal["at_head", "ahead", "behind", "foreign"], str]:
+        if reason := refusal(self._settings, self.owner):
+            return "foreign", reason
+        if found == revisions.heads:
+            return "at_head", ""
+        if found <= revisions.known:
+            command = f"{self._settings.slug} migrate".lstrip()
+            return "behind", f"the tables are older than this code; run `{command}`"
+        return "ahead", ""
