@@ -29,6 +29,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LAST_REQUESTS_SECONDS = 1.0
 # The parent of several workers passes on a signal that the terminal has sent to them already.
 _ECHO_SECONDS = 1.0
+_ROUNDS_TO_ACCEPT = 3
 
 
 class Drain:
@@ -133,13 +134,16 @@ class _Ending:
 
 
 async def close_listener(listener: asyncio.Server) -> None:
-    """Close a listener once no connection waits to be accepted: closing it would reset that one."""
+    """Close a listener when nobody waits to be accepted: closing it would cut them off."""
     queue = select.poll()
     for socket in listener.sockets:
         queue.register(socket.fileno(), select.POLLIN)
     deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
-    while queue.poll(0) and time.monotonic() < deadline:  # noqa: ASYNC110  # only the kernel knows
-        await asyncio.sleep(0)  # the loop accepts it
+    empty = 0
+    # Whoever is accepted in one round of the loop gets a transport in the next ones.
+    while empty < _ROUNDS_TO_ACCEPT and time.monotonic() < deadline:
+        await asyncio.sleep(0)
+        empty = 0 if queue.poll(0) else empty + 1
     listener.close()
 
 
