@@ -80,6 +80,7 @@ def note(text: str, account: str = ACCOUNT) -> None:
     ],
     f"{_PACKAGE}/api/router.py": [
         "from . import notes\n",
+        '    {"name": "notes", "description": "What is written to an account."},\n',
         "router.include_router(notes.router)\n",
     ],
     f"{_PACKAGE}/notifications/__init__.py": [
@@ -87,6 +88,7 @@ def note(text: str, account: str = ACCOUNT) -> None:
         "    pager: PagerSettings = PagerSettings()\n",
         "    Pager.configured,\n",
     ],
+    "tests/test_tables.py": ['    "desks": "are of the house",\n'],
 }
 
 # What the team changes elsewhere: a line of a document, and the example that a command writes.
@@ -178,12 +180,17 @@ def outbox() -> None:
         None,
         "    monitor: MonitorSettings = MonitorSettings()\n",
     ],
-    "src/{{ package_name }}/api/router.py": [None, "# The outbox has no routes.\n"],
+    "src/{{ package_name }}/api/router.py": [
+        None,
+        '    {"name": "outbox", "description": "What is to be sent."},\n',
+        "# The outbox has no routes.\n",
+    ],
     "src/{{ package_name }}/notifications/__init__.py.jinja": [
         None,
         "    # The outbox is no channel.\n",
         "    # The outbox is no channel.\n",
     ],
+    "tests/test_tables.py.jinja": ['    "dispatchers": "are of the service",\n'],
 }
 
 # What the template changes elsewhere. An import stands where isort puts it, not above a marker.
