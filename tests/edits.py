@@ -64,14 +64,13 @@ BELOW: dict[str, list[str]] = {
 
 
 @cli.command()
-def note(text: str, account: str = ACCOUNT) -> None:
+def note(text: str, account: str = demo.ACCOUNT) -> None:
     """Write a note to an account."""
 
     async def write(session: AsyncSession) -> None:
-        async with transactional(session):
-            await write_note(session, (await get_account(session, account)).id, text)
+        await write_note(session, (await _account(session, account)).id, text)
 
-    with_session(write)
+    with_transaction(write)
 ''',
     ],
     f"{_PACKAGE}/settings.py": [
