@@ -119,7 +119,7 @@ def migrate(
 ) -> None:
     """Bring the database's tables up to date."""
     settings = settings_or_exit()
-    or_fail(lambda: run_migrations(settings, former_slug=former_slug))
+    or_fail(lambda: run_migrations(settings, former_slug=former_slug), direct=True)
     typer.echo("The database is up to date.")
 
 

@@ -88,14 +88,18 @@ async def refuse_foreign_schema(settings: Settings) -> None:
             await connection.run_sync(refuse_foreign, settings)
 
 
-def or_fail(work: Callable[[], ResultT]) -> ResultT:
-    """Do the work; an error that a person can mend is one line and exit code 1."""
+def or_fail(work: Callable[[], ResultT], *, direct: bool = False) -> ResultT:
+    """Do the work; an error that a person can mend is one line and exit code 1.
+
+    `direct`: the work connects to where DB_DIRECT_HOST and DB_DIRECT_PORT say.
+    """
     try:
         return work()
     except ValidationError as error:
         raise typer.Exit(complain(error)) from None
     except _MENDABLE as error:
-        fail(reason_of(error, settings_or_exit()))
+        settings = settings_or_exit()
+        fail(reason_of(error, settings.direct if direct else settings))
 
 
 def fail(reason: str) -> NoReturn:

@@ -25,8 +25,11 @@ def address_constraints(settings: Settings) -> Faults:
     """Return the parts of an address that are given twice and differ."""
     faults: Faults = {}
     if settings.database_url:
-        stated = stated_in_database_url(database_url(settings.database_url.get_secret_value()))
-        faults |= _differing("DATABASE_URL", "DB", settings.db, stated)
+        address = database_url(settings.database_url.get_secret_value())
+        faults |= _differing("DATABASE_URL", "DB", settings.db, stated_in_database_url(address))
+        is_one = str(address.query.get("host", "/")).startswith("/")  # else ?host=a:5432&host=b
+        if settings.db.direct_port and not settings.db.direct_host and not is_one:
+            faults["DB_DIRECT_PORT"] = "needs DB_DIRECT_HOST where DATABASE_URL has ?host="
     if settings.redis.url:
         stated = stated_in_redis_url(redis_options(settings.redis.url.get_secret_value()))
         faults |= _differing("REDIS_URL", "REDIS", settings.redis, stated)

@@ -113,6 +113,24 @@ class DatabaseSettings(Group):
         description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
         "each transaction sets its timeouts. Without it, statements fail at random there",
     )
+    direct_host: HostOrFolder | None = Field(
+        None,
+        description="Where PostgreSQL itself is, if DB_HOST is a PgBouncer: `migrate` connects to "
+        "it. Without it, a migration can build no index while the service serves",
+    )
+    direct_port: Port | None = Field(
+        None, description="Port of PostgreSQL itself, if DB_PORT is PgBouncer's"
+    )
+    migrate_timeout: Seconds = Field(
+        600,
+        description="Seconds `migrate` waits for another one to end; then it fails. Fewer than a "
+        "migration takes make the others fail meanwhile",
+    )
+    migrate_lock_timeout: Seconds = Field(
+        0.3,
+        description="Seconds a migration waits for a lock on a table, since all who come later "
+        "wait behind it; then it lets them pass and tries again, 30 times. Too few never get it",
+    )
     tag_queries: bool = Field(
         False, description="Add the request id to each statement as a comment; costs plan caching"
     )

@@ -48,7 +48,7 @@ from .groups import (
 from .misspellings import misspellings
 from .names import setting_names
 from .sources import FOUND, FindingsSource, Found, LiteralDotEnvSource, SecretFilesSource
-from .urls import database_url, redis_options, stated_in_redis_url, with_parts
+from .urls import database_url, elsewhere, redis_options, stated_in_redis_url, with_parts
 
 
 class Settings(BaseSettings):
@@ -204,6 +204,21 @@ class Settings(BaseSettings):
             return with_parts(URL.create("postgresql+asyncpg"), parts)
         given = {name: value for name, value in parts.items() if name in self.db.model_fields_set}
         return with_parts(database_url(self.database_url.get_secret_value()), given)
+
+    @property
+    def direct(self) -> Self:
+        """The same settings for PostgreSQL itself, where DB_HOST or DB_PORT is of a PgBouncer.
+
+        They are these settings where neither DB_DIRECT_HOST nor DB_DIRECT_PORT is set.
+        """
+        host, port = self.db.direct_host, self.db.direct_port
+        if host is None and port is None:
+            return self
+        url = elsewhere(self.sqlalchemy_url, host, port)
+        secret = SecretStr(url.render_as_string(hide_password=False))
+        db = self.db.model_copy(update={"behind_pgbouncer": False})
+        # The parts of the address are all in the URL.
+        return self.model_copy(update={"database_url": secret, "db": db})
 
     @property
     def redis_options(self) -> dict[str, Any]:

@@ -113,6 +113,16 @@ def with_parts(url: URL, parts: dict[str, Any]) -> URL:
     return url.set(**address)
 
 
+def elsewhere(url: URL, host: str | None, port: int | None) -> URL:
+    """Return the URL of the same database at another host or port; None leaves what it has."""
+    stated = stated_in_database_url(url)
+    bare = url._replace(host=None, port=None).difference_update_query(["host", "port"])
+    port = port or stated.get("port")
+    # Where the URL names several hosts, it may name a port for each.
+    address = {"host": host or stated["host"], "port": port if isinstance(port, int) else 5432}
+    return with_parts(bare, address)
+
+
 def redis_options(text: str) -> dict[str, Any]:
     """Return what the URL says, as options of a redis-py connection. Raises ValueError."""
     try:

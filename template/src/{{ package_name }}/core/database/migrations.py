@@ -1,23 +1,25 @@
 """Running the migrations, and finding the tables that they are written for."""
 
 import asyncio
-from functools import lru_cache
+from contextlib import nullcontext
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.pool import NullPool
 
 from ..config import Settings, get_settings
 from .schema import create_schema, refuse_foreign, write_owner
-from .session import create_engine, raise_unreachable
+from .session import create_engine, raise_unreachable, set_in_each_transaction
 from .tables import Base
+from .turns import in_turn
 
 _PACKAGE = Path(__file__).parents[2]
 
@@ -32,6 +34,9 @@ def alembic_config(settings: Settings) -> Config:
 
 def migrate(settings: Settings, *, former_slug: str = "") -> None:
     """Bring the tables up to date. Several processes may do so at the same time: all but one wait.
+
+    Each migration is a transaction, or, behind PgBouncer without DB_DIRECT_HOST, all of them are
+    one. Where a table that it changes is in use it lets others pass, and tries again.
 
     `former_slug` is what the service was called when it was last migrated, if that has changed. Not
     from within an event loop. Raises OSError, SQLAlchemyError, or CommandError, such as
@@ -49,36 +54,64 @@ def run_environment() -> None:
     if context.is_offline_mode():
         context.configure(dialect_name="postgresql", target_metadata=Base.metadata)
         with context.begin_transaction():
-            context.execute(f'SET LOCAL search_path TO "{settings.db_schema}"')
+            # Not LOCAL: a migration may end the transaction, to create an index CONCURRENTLY.
+            context.execute(f'SET search_path TO "{settings.db_schema}"')
             context.run_migrations()
     else:
         asyncio.run(_run_online(settings))
 
 
 async def _run_online(settings: Settings) -> None:
-    # A role may have a statement_timeout, and a migration takes as long as it takes.
-    engine = create_engine(settings, {"statement_timeout": "0"}, poolclass=NullPool)
+    settings = settings.direct
+    engine = create_engine(settings, _SESSION, poolclass=NullPool)
+    # In transactions alone: CONCURRENTLY is in none, and disturbs nobody while it waits.
+    wait = f"{settings.db.migrate_lock_timeout * 1000:.0f}ms"
+    set_in_each_transaction(engine, {"lock_timeout": wait})
     raise_unreachable(engine, settings)
     async with engine.connect() as connection:
-        await connection.run_sync(_run, settings)
+        await in_turn(connection, settings, partial(_run, settings=settings))
+
+
+_SESSION = {
+    "statement_timeout": "0",  # a migration takes as long as it takes
+    "lock_timeout": "0",  # outside of transactions, which have their own
+    "idle_session_timeout": "0",  # and may pause
+    # A migration that was killed ends in PostgreSQL, too; its locks would stay until then.
+    "client_connection_check_interval": "1000",
+}
 
 
 def _run(connection: Connection, settings: Settings) -> None:
+    is_pooled = connection.in_transaction()
+    with nullcontext() if is_pooled else connection.begin():
+        former_slug = context.config.attributes.get("former_slug", "")
+        is_ours = refuse_foreign(connection, settings, former_slug)
+        create_schema(connection, settings)
+        if not is_ours:
+            write_owner(connection, settings)
+
+    def write_owner_of_new_table(*_: Any, **__: Any) -> None:
+        if not is_ours:
+            write_owner(connection, settings)
+
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         process_revision_directives=refuse_empty_revision,
+        transaction_per_migration=True,
+        on_version_apply=write_owner_of_new_table,
     )
+    if is_pooled:
+        context.get_context().autocommit_block = _refuse_autocommit  # type: ignore[method-assign]
     with context.begin_transaction():
-        # Replicas that start together migrate one after the other.
-        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-        connection.execute(lock, {"name": f"migrate {settings.db_schema}"})
-        former_slug = context.config.attributes.get("former_slug", "")
-        is_ours = refuse_foreign(connection, settings, former_slug)
-        create_schema(connection, settings)
         context.run_migrations()
-        if not is_ours:
-            write_owner(connection, settings)
+
+
+def _refuse_autocommit() -> NoReturn:
+    raise CommandError(
+        "a migration needs a session of its own (autocommit_block), which PgBouncer does not give:"
+        " set DB_DIRECT_HOST and DB_DIRECT_PORT to where PostgreSQL itself is"
+    )
 
 
 def import_tables(package: str) -> None:

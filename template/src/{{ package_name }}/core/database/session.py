@@ -5,7 +5,6 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
-from uuid import uuid4
 
 from fastapi import Depends
 from sqlalchemy import Connection, event
@@ -41,11 +40,13 @@ def timeouts(db: DatabaseSettings) -> dict[str, str]:
 
 
 # Behind PgBouncer each transaction may have another connection to PostgreSQL, so that nothing can
-# be left on one for later; and a statement's name must be nobody else's.
+# be left on one for later. A statement without a name is gone with the next one; a named one would
+# be closed in a later transaction, on another connection, and stay on this one for ever. It has to
+# be in a transaction: between its parsing and its running, another client may come.
 WITHOUT_SESSION: dict[str, Any] = {
     "statement_cache_size": 0,
     "prepared_statement_cache_size": 0,
-    "prepared_statement_name_func": lambda: f"_{uuid4().hex}",
+    "prepared_statement_name_func": str,
 }
 
 
@@ -73,12 +74,13 @@ def create_engine(
         **options,
     )
     if db.behind_pgbouncer:
-        _set_in_each_transaction(engine, session)
+        # PgBouncer refuses a connection that asks for them at its start.
+        set_in_each_transaction(engine, session)
     return engine
 
 
-def _set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:
-    # PgBouncer refuses a connection that asks for them at its start.
+def set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:
+    """Have each transaction of the engine begin with these settings of PostgreSQL's."""
     calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in session.items())
 
     @event.listens_for(engine.sync_engine, "begin")
