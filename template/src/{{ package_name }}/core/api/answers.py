@@ -14,6 +14,7 @@ from ..database.transactions.retry import (
     LOCK_NOT_AVAILABLE,
     SERIALIZATION_FAILURE,
     RetryableTransactionError,
+    has_stale_plan,
     sqlstate_of,
 )
 from ..errors.exceptions import ErrorCode
@@ -41,6 +42,7 @@ _OLD_TABLES = Answer(
     "The service is not set up yet; try again",
     "the tables are missing, or older than this code: run `migrate`",
 )
+_NEW_TABLES = Answer(ErrorCode.SERVICE_UNAVAILABLE, "Its tables have just changed; try again")
 _UNKNOWN = Answer(
     ErrorCode.INTERNAL_ERROR, "Something went wrong; the request id finds it in the log"
 )
@@ -98,6 +100,8 @@ _ANSWERS: list[tuple[type[Exception] | str, Answer]] = [
 
 def answer_to(error: Exception) -> Answer:
     """Return what to tell the client of this error."""
+    if has_stale_plan(error):  # whose SQLSTATE others have, too
+        return _NEW_TABLES
     sqlstate = _sqlstate(error)
     for kind, answer in _ANSWERS:
         if sqlstate.startswith(kind) if isinstance(kind, str) else isinstance(error, kind):

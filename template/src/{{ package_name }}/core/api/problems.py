@@ -17,7 +17,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from ..database.transactions.commit import CommitOutcomeUnknownError
-from ..database.transactions.retry import RetryableTransactionError, is_left_to_the_caller
+from ..database.transactions.retry import (
+    RetryableTransactionError,
+    has_stale_plan,
+    is_left_to_the_caller,
+    sqlstate_of,
+)
 from ..errors.context import context_of
 from ..errors.exceptions import ErrorCode, ErrorCodeBase, TradingException
 from ..errors.middleware import get_request_id
@@ -91,8 +96,9 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(TradingException, _trading_exception)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _validation_error)
-    for error in (OSError, RedisError, PoolTimeoutError, DBAPIError, httpx.HTTPError):
+    for error in (OSError, RedisError, PoolTimeoutError, httpx.HTTPError):
         app.add_exception_handler(error, _server_error)
+    app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(RetryableTransactionError, _conflict)
     app.add_exception_handler(CommitOutcomeUnknownError, _server_error)
     app.add_exception_handler(ExceptionGroup, _group)
@@ -205,6 +211,15 @@ async def _conflict(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RetryableTransactionError)
     if is_left_to_the_caller(error):
         raise error
+    return await _server_error(request, error)
+
+
+async def _database_error(request: Request, error: Exception) -> JSONResponse:
+    """Have a read run again whose plan a migration has made invalid. (It may be in no block.)"""
+    if request.method in ("GET", "HEAD") and has_stale_plan(error):
+        conflict = RetryableTransactionError(sqlstate_of(error) or "", 1)
+        if is_left_to_the_caller(conflict):
+            raise conflict from error
     return await _server_error(request, error)
 
 

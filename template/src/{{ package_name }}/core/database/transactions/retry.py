@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 import structlog
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError
 
 from .metrics import GIVEN_UP, RETRIES
@@ -27,10 +28,10 @@ class Retry:
     Before attempt n + 1 it waits a random time of at most `base * 2 ** (n - 1)` seconds, `cap` at
     most ("full jitter"): without it, those that collided would collide again.
 
-    40001 (serialization failure) and 40P01 (deadlock) are always retried; `also` names further
-    SQLSTATEs, such as 55P03 (lock not available), 23505 (unique violation) and 23P01 (exclusion
-    violation) where the next attempt looks first and finds the row. Raises ValueError for 57014
-    and 25P02, which no repetition mends.
+    40001 (serialization failure), 40P01 (deadlock) and a plan that a migration has made invalid
+    are always retried; `also` names further SQLSTATEs, such as 55P03 (lock not available), 23505
+    (unique violation) and 23P01 (exclusion violation) where the next attempt looks first and finds
+    the row. Raises ValueError for 57014 and 25P02, which no repetition mends.
     """
 
     attempts: int = 10
@@ -50,7 +51,11 @@ class Retry:
     def applies_to(self, error: BaseException) -> bool:
         """Whether the transaction that ended with `error` may succeed if it runs again."""
         sqlstate = sqlstate_of(error)
-        return sqlstate in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED) or sqlstate in self.also
+        return (
+            sqlstate in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED)
+            or sqlstate in self.also
+            or has_stale_plan(error)
+        )
 
     def delay(self, attempt: int) -> float:
         """Return the seconds to wait after attempt number `attempt`, which counts from 1."""
@@ -80,6 +85,15 @@ def sqlstate_of(error: BaseException) -> str | None:
     """Return PostgreSQL's code for the error; None if it is not one of PostgreSQL's."""
     code = getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
     return code if isinstance(code, str) else None
+
+
+def has_stale_plan(error: BaseException) -> bool:
+    """Whether PostgreSQL refused a prepared statement since a column has another type now.
+
+    It did nothing. The driver prepares all statements anew after the first such error.
+    """
+    kind = AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError
+    return isinstance(error, DBAPIError) and isinstance(error.orig, kind)
 
 
 async def before_next_attempt(error: RetryableTransactionError, attempt: int) -> None:
