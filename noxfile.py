@@ -135,6 +135,22 @@ def browser(session: nox.Session) -> None:
         )
 
 
+@nox.session
+def scale(session: nox.Session) -> None:
+    """Thousands of orders behind PgBouncer, and migrations under load: some minutes.
+
+    PGBOUNCER names another PgBouncer than the system's.
+    """
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    python = service / ".venv" / "bin" / "python"
+    config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml"), "-o", "timeout=600"]
+    with session.chdir(service):
+        tests = [*config, "-s", "-p", "no:logging", str(HERE / "tests" / "scale"), *session.posargs]
+        session.run(str(python), "-m", "pytest", *tests, external=True)
+
+
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 

@@ -1,0 +1,15 @@
+"""The fixtures that the service's own tests have."""
+
+from tests.conftest import (  # noqa: F401
+    database,
+    demo,
+    key_for,
+    no_settings_around,
+    server_folder,
+    servers,
+    session,
+    settings,
+    spare_database,
+)
+from tests.core.conftest import pgbouncer  # noqa: F401
+from tests.core.database.conftest import migrations  # noqa: F401

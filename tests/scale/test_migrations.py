@@ -1,0 +1,95 @@
+"""Migrations while orders come in, and many at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from orders import Load
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from tests.core.support.migrators import Migrations
+from tests.core.support.processes import PROGRAM, running
+from trading_service.core.database.session import Database
+from trading_service.settings import Settings
+from trading_service.trading.api_keys import Scope, create_api_key
+from trading_service.trading.demo import seed_demo
+
+LONG = 15  # seconds of the transaction that is in the way
+ROUNDS = 10
+INDEX = """
+with op.get_context().autocommit_block():
+    op.create_index("ix_{}", "orders", ["symbol"], postgresql_concurrently=True)
+"""
+
+
+@pytest.fixture
+async def engine(spare_database: Settings) -> AsyncIterator[AsyncEngine]:
+    engine = create_async_engine(spare_database.sqlalchemy_url)
+    yield engine
+    await engine.dispose()
+
+
+async def key_of_demo(settings: Settings) -> str:
+    database = Database(settings)
+    async with database.sessions() as session:
+        key = await create_api_key(session, await seed_demo(session), {Scope.TRADE})
+        await session.commit()
+    await database.close()
+    return key
+
+
+async def test_a_migration_that_waits_for_a_long_transaction_delays_no_order_by_a_second(
+    spare_database: Settings, engine: AsyncEngine, migrations: Migrations, tmp_path: Path
+) -> None:
+    migrations.add("op.add_column('orders', sa.Column('note', sa.Text()))")
+    headers = {"Authorization": f"Bearer {await key_of_demo(spare_database)}"}
+    async with (
+        running([PROGRAM, "serve"], tmp_path / "log", spare_database) as service,
+        httpx.AsyncClient(base_url=service.url, headers=headers, timeout=60) as client,
+        Load(client, clients=2) as load,
+        engine.connect() as reader,
+    ):
+        await reader.execute(text("SELECT count(*) FROM orders WHERE id IS NULL"))
+        with migrations.started(spare_database) as migrator:
+            await asyncio.sleep(LONG)
+            assert "migration lets others pass" in migrator.said
+            await reader.rollback()
+            assert await asyncio.to_thread(migrator.exit_code) == 0, migrator.said
+
+    tries = migrator.said.count("migration lets others pass")
+    print(f"{len(load.answers)} orders, the slowest {load.slowest:.2f} s; {tries} tries in vain")
+    assert set(load.answers) == {201}
+    assert load.slowest < 1
+
+
+async def test_four_migrators_build_an_index_concurrently_ten_times(
+    spare_database: Settings, engine: AsyncEngine, migrations: Migrations
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text(MANY_ORDERS))
+    for number in range(ROUNDS):
+        migrations.add(INDEX.format(number))
+        with ExitStack() as stack:
+            migrators = [stack.enter_context(migrations.started(spare_database)) for _ in range(4)]
+            codes = [await asyncio.to_thread(migrator.exit_code) for migrator in migrators]
+            assert codes == [0, 0, 0, 0], [migrator.said for migrator in migrators]
+
+    async with engine.connect() as connection:
+        valid = "SELECT count(*) FROM pg_index WHERE indisvalid AND indexrelid::regclass::text ~"
+        assert await connection.scalar(text(f"{valid} '^ix_[0-9]$'")) == ROUNDS
+
+
+MANY_ORDERS = """
+WITH account AS (
+    INSERT INTO accounts (id, name, mode) VALUES (gen_random_uuid(), 'a', 'paper') RETURNING id
+), instrument AS (
+    INSERT INTO instruments VALUES ('BTC-USDT', 'BTC', 'USDT', 0.01, 0.00001, 1)
+)
+INSERT INTO orders
+SELECT gen_random_uuid(), id, 'c' || n, 'BTC-USDT', 'buy', 'limit', 'gtc', 1, 1, 'new', 0, 'USDT',
+       1, now(), NULL
+FROM account, generate_series(1, 100000) AS n
+"""
