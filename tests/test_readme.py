@@ -157,6 +157,14 @@ def test_paragraphs_of_a_readme_are_wrapped(name: str) -> None:
     assert [line for line in lines if len(line) > 100] == []
 
 
+def test_keys_are_created_for_an_account(service: Path) -> None:
+    """Without --account it is `demo`, which is there in development only."""
+    lines = [line for path in documents_of(service) for line in path.read_text().splitlines()]
+    creating = [line for line in lines if "keys create" in line]
+    assert len(creating) > 3
+    assert [one for one in creating if "--account" not in one and ".dev/env" not in one] == []
+
+
 SETTING = re.compile(r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS)_[A-Z_]*[A-Z])\b")
 NO_SETTINGS = {"DB_SSL", "REDIS_USER"}  # said to be none
 
