@@ -18,5 +18,12 @@ async def test_a_note_that_the_command_writes_is_listed(
     assert (await trader.get("/v1/notes")).json()["items"] == ["sell in May"]
 
 
+async def test_a_note_that_is_sent_is_listed(trader: httpx.AsyncClient) -> None:
+    answer = await trader.post("/v1/notes", json={"text": "and go away"})
+    assert answer.status_code == 204
+
+    assert (await trader.get("/v1/notes")).json()["items"] == ["and go away"]
+
+
 async def test_prices_come_from_the_feed(trader: httpx.AsyncClient) -> None:
     assert (await trader.get("/v1/notes/prices")).json() == {}
