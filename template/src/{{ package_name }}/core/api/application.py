@@ -43,7 +43,7 @@ class ServiceAPI(FastAPI):
     """
 
     resources: Resources
-    """What the application holds while it runs; there is none before it is started."""
+    """The things that the application holds while it runs; there are none before it is started."""
 
     def __init__(
         self,
