@@ -43,6 +43,7 @@ def main(service: Path) -> None:
         assert dev.stdout is not None
         for line in dev.stdout:
             if line.startswith("Serving "):
+                ending.cancel()
                 break
         else:
             sys.exit("dev did not start")
