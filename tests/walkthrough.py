@@ -32,7 +32,7 @@ def main(service: Path) -> None:
         found[1] for line in commands if (found := re.search(r"env ([\w-]+) migrate", line))
     }
     dev = subprocess.Popen(
-        ["uv", "run", "--no-sync", program, "dev", "--port", PORT],
+        [service / ".venv" / "bin" / program, "dev", "--port", PORT],  # itself, to be killed
         cwd=service,
         stdout=subprocess.PIPE,
         text=True,
