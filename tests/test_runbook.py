@@ -20,6 +20,8 @@ OF_OTHERS = {
     "permission denied": "PostgreSQL",
     "permission denied for ...": "PostgreSQL",
     "relation ... already exists": "PostgreSQL",
+    "prepared statement ... already exists": "PostgreSQL",
+    "unsupported startup parameter": "PgBouncer",
     "deadlock detected": "PostgreSQL",
     "idle in transaction": "PostgreSQL",
     "Waiting for connections to close": "uvicorn",

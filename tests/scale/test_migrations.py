@@ -74,7 +74,7 @@ async def test_four_migrators_build_an_index_concurrently_ten_times(
         migrations.add(INDEX.format(number))
         with ExitStack() as stack:
             migrators = [stack.enter_context(migrations.started(spare_database)) for _ in range(4)]
-            codes = [await asyncio.to_thread(migrator.exit_code) for migrator in migrators]
+            codes = [await asyncio.to_thread(migrator.exit_code, 300) for migrator in migrators]
             assert codes == [0, 0, 0, 0], [migrator.said for migrator in migrators]
 
     async with engine.connect() as connection:
