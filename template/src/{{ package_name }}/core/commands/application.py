@@ -12,6 +12,7 @@ from ..alerts.alerts import Alerts
 from ..alerts.channels import Channel
 from ..config import settings_class
 from ..database.migrations import migrate as run_migrations
+from ..process.garbage import end_without_collecting
 from ..process.server import Interruptible, check_port, run_server
 from .configuration import check_config
 from .dev import Seed, run_dev
@@ -87,6 +88,7 @@ def _options(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
+    end_without_collecting()
 
 
 def dev(
