@@ -25,7 +25,7 @@ def make_quick() -> None:
         environments[:] = [environment]
         return compiled(source, *options)
 
-    Environment.compile = compile_once  # type: ignore[method-assign]
+    Environment.compile = compile_once  # type: ignore[method-assign, assignment]
     # It does something where git ignores modes, which is on Windows.
     assert hasattr(Worker, "_sync_git_index_executable_bit")
     Worker._sync_git_index_executable_bit = _leave_it  # type: ignore[method-assign, assignment]
