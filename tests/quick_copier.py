@@ -6,7 +6,7 @@
 from functools import cache
 from typing import Any
 
-from copier import Worker
+from copier._main import Worker
 from jinja2 import Environment
 
 
