@@ -1,6 +1,8 @@
 """The connections of clients: uvicorn's, with a bound on everything that one of them may take."""
 
 import asyncio
+import copy
+import multiprocessing
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,11 +64,41 @@ class Config(uvicorn.Config):
         self.limits = limits
 
 
+class Load:
+    """How many connections each worker has, in memory that all of them share."""
+
+    def __init__(self, workers: int = 1) -> None:
+        """With one worker nothing is shared. Raises OSError if there is no place for it."""
+        make = multiprocessing.get_context("spawn").RawArray
+        self._counts = make("i", workers) if workers > 1 else [0]
+        self._mine = 0
+
+    def of_worker(self, index: int) -> "Load":
+        """Return the same as the worker of that index sees it, which has nothing yet."""
+        load = copy.copy(self)
+        load._mine = index
+        load.set(_NOT_LISTENING)
+        return load
+
+    def set(self, count: int) -> None:
+        """Say how many connections this worker has."""
+        self._counts[self._mine] = count
+
+    def is_more_than_another(self) -> bool:
+        """Whether another worker has fewer."""
+        mine = self._counts[self._mine]
+        return any(count < mine for count in self._counts)
+
+
+_NOT_LISTENING = 2**31 - 1
+
+
 class Connections(ServerState):
     """The connections of a process, and which of them could be closed without any harm."""
 
-    def __init__(self) -> None:
+    def __init__(self, load: Load) -> None:
         super().__init__()
+        self.load = load
         self.waiting: dict[Connection, None] = {}
         """Those that wait for their client: to send a request, the rest of it, or to read.
 
@@ -113,6 +145,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._count()
         self._waiting[self] = None
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -120,6 +153,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._count()
         self._unset_keepalive_if_required()
         self._waiting.pop(self, None)
         for deadline in (self._deadline, self._reading_deadline):
@@ -152,6 +186,9 @@ class Connection(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         self._waiting.pop(self, None)  # it is a websocket's from here on
         super().handle_websocket_upgrade()
+
+    def _count(self) -> None:
+        self.server_state.load.set(len(self.connections))
 
     def _is_busy(self) -> None:
         """Note that it is the client now who waits, unless it has its answer."""
@@ -245,11 +282,12 @@ class Connection(HttpToolsProtocol):
         code, detail = self._fault
         known = self._stage is _IN_BODY and self.scope["state"].get("request_id")
         request_id = known or new_request_id()
+        reason = sys.exception()  # the parser's
         _log.info(
             "refused",
             code=code,
             detail=detail,
-            reason=str(sys.exception() or ""),
+            **({"reason": str(reason)} if reason else {}),
             client=self.client[0] if self.client else "",
             request_id=request_id,
         )

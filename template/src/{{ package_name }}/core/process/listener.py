@@ -24,6 +24,7 @@ RESERVE: Final = 16
 
 _FILES_OF_THE_PROCESS = 64  # its log, libraries, the event loop, what a handler opens
 _PAUSE_SECONDS = 0.05
+_SECONDS_FOR_ANOTHER = 0.002
 _SECONDS_BETWEEN_LINES = 60.0
 
 
@@ -52,6 +53,8 @@ class Listener:
         self._told_at = float("-inf")
         self._untold = 0
         self._is_open = True
+        self._has_waited = False
+        connections.load.set(len(connections.connections))
         listener.setblocking(False)
         listener.listen(2048)
         self._go_on()
@@ -73,19 +76,29 @@ class Listener:
         if self._is_open:
             self._loop.add_reader(self._socket, self._accept)
 
-    def _pause(self) -> None:
+    def _pause(self, seconds: float) -> None:
         self._loop.remove_reader(self._socket)
-        self._loop.call_later(_PAUSE_SECONDS, self._go_on)
+        self._loop.call_later(seconds, self._go_on)
+
+    def _leaves_it_to_another(self, count: int) -> bool:
+        """Whether another worker has fewer connections, and was not given the time to accept."""
+        load = self._connections.load
+        load.set(count)
+        self._has_waited = not self._has_waited and load.is_more_than_another()
+        return self._has_waited
 
     def _accept(self) -> None:
         count = len(self._connections.connections) + len(self._being_opened)
+        if self._leaves_it_to_another(count):
+            self._pause(_SECONDS_FOR_ANOTHER)
+            return
         if count >= self._limit:
             if self._connections.close_one():
                 _EVICTED.inc()
                 self._tell("connections are at their limit", evicted=1)
             elif count >= self._limit + RESERVE:
                 self._tell("connections are at their limit, and all are being served")
-                self._pause()
+                self._pause(_PAUSE_SECONDS)
                 return
         try:
             client, _ = self._socket.accept()
@@ -95,7 +108,7 @@ class Listener:
             _FAILURES.inc()
             self._connections.close_one()
             self._tell("connections can't be accepted", reason=error.strerror or repr(error))
-            self._pause()
+            self._pause(_PAUSE_SECONDS)
             return
         task = self._loop.create_task(self._open(client))
         self._being_opened.add(task)

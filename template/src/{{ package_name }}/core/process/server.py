@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
@@ -16,7 +16,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 
 from ..observability.shared_metrics import VARIABLE as SHARED_FOLDER
-from .connections import Config, Limits
+from .connections import Config, Limits, Load
 from .uvicorn_server import Server
 from .workers import OnDeath, Workers, log_death
 
@@ -63,11 +63,11 @@ def run_server(
     listener = _listen(host, port)
     if workers > 1:
         with _shared_metrics():
-            Workers(config, [listener], on_death).run()
+            Workers(config, [listener], Load(workers), on_death).run()
     elif reload:
-        _Reloader(config, Server(config, greeting).run, [listener]).run()
+        _Reloader(config, Server(config, Load(), greeting).run, [listener]).run()
     else:
-        server = Server(config, greeting)
+        server = Server(config, Load(), greeting)
         config.load_app()
         server.run([listener])
         if not server.started:
@@ -113,15 +113,15 @@ def _interrupts_wait() -> Iterator[None]:
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
     """A folder in which the workers share their metrics, so that each can show those of all."""
-    with ExitStack() as cleanup:
-        try:
-            folder = cleanup.enter_context(TemporaryDirectory(prefix="metrics-"))
-        except OSError as error:
-            raise ServerError(
-                f"HTTP_WORKERS above 1 needs a folder that can be written to ({error}): set TMPDIR "
-                "to one, such as a tmpfs, or HTTP_WORKERS=1 and start more containers instead"
-            ) from None
-        os.environ[SHARED_FOLDER] = folder
+    try:
+        folder = TemporaryDirectory(prefix="metrics-")
+    except OSError as error:
+        raise ServerError(
+            f"HTTP_WORKERS above 1 needs a folder for temporary files ({error.strerror}): name one "
+            "in TMPDIR that can be written to, or start more containers with HTTP_WORKERS=1"
+        ) from None
+    with folder:
+        os.environ[SHARED_FOLDER] = folder.name
         try:
             yield
         finally:

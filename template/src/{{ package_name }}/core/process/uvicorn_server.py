@@ -6,7 +6,7 @@ import sys
 
 import uvicorn
 
-from .connections import Config, Connection, Connections
+from .connections import Config, Connection, Connections, Load
 from .listener import Listener, room_for_connections
 
 
@@ -16,9 +16,9 @@ class Server(uvicorn.Server):
     config: Config
     server_state: Connections
 
-    def __init__(self, config: Config, greeting: str = "") -> None:
+    def __init__(self, config: Config, load: Load, greeting: str = "") -> None:
         super().__init__(config)
-        self.server_state = Connections()
+        self.server_state = Connections(load)
         self._greeting = greeting
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:

@@ -16,7 +16,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from ..observability.metrics import count_death
-from .connections import Config
+from .connections import Config, Load
 from .uvicorn_server import Server
 
 _log = structlog.get_logger(__name__)
@@ -48,14 +48,15 @@ class Worker(Process):
     config: Config
     _server: Server | None
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+    def __init__(self, config: Config, sockets: list[socket.socket], load: Load) -> None:
         super().__init__(config, sockets)
+        self._load = load
         self._asked_at: float | None = None
 
     @property
     def server(self) -> Server:
         if self._server is None:
-            self._server = Server(self.config)
+            self._server = Server(self.config, self._load)
         return self._server
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
@@ -99,8 +100,11 @@ class Workers(Multiprocess):
     config: Config
     processes: list[Process]
 
-    def __init__(self, config: Config, sockets: list[socket.socket], on_death: OnDeath) -> None:
+    def __init__(
+        self, config: Config, sockets: list[socket.socket], load: Load, on_death: OnDeath
+    ) -> None:
         super().__init__(config, sockets)
+        self._load = load
         self._on_death = on_death
 
     def run(self) -> None:
@@ -109,10 +113,10 @@ class Workers(Multiprocess):
             sys.exit(STARTUP_FAILURE)
 
     def init_processes(self) -> None:
-        self.processes = [self._started() for _ in range(self.processes_num)]
+        self.processes = [self._started(index) for index in range(self.processes_num)]
 
-    def _started(self) -> Worker:
-        worker = Worker(self.config, self.sockets)
+    def _started(self, index: int) -> Worker:
+        worker = Worker(self.config, self.sockets, self._load.of_worker(index))
         worker.start()
         return worker
 
@@ -127,7 +131,7 @@ class Workers(Multiprocess):
             if worker.exitcode == STARTUP_FAILURE:  # and so would another one
                 self.should_exit.set()
                 return
-            self.processes[index] = self._started()
+            self.processes[index] = self._started(index)
             count_death(fault)
             self._on_death(Death(worker.pid or 0, fault))
 
