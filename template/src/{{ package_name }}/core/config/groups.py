@@ -167,6 +167,12 @@ class HttpSettings(Group):
     max_body_size: int = Field(
         1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"
     )
+    max_body_keys: int = Field(
+        4000,
+        ge=1,
+        description="Keys a JSON body may have, counted by its colons; more answer 413. Each one "
+        "that a schema does not know takes time while nothing else is served",
+    )
     keep_alive: int = Field(
         75,
         ge=1,

@@ -15,6 +15,7 @@ from ..config import Settings
 from ..errors.context import current_context
 from ..errors.middleware import get_request
 from .redaction import redactor_of
+from .tracebacks import TracebackLimit
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -31,6 +32,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     ]
     render = _to_json if settings.log_as_json else _for_people(stream.isatty())
     written: list[Processor] = [
+        TracebackLimit(),
         _add_exception,
         _Redact(settings),
         lambda _logger, _method, event: render(event).decode(),
