@@ -42,12 +42,12 @@ async def get_caller(
     return key.account
 
 
-async def is_admin(request: Request, key: str) -> bool:
-    """Tell whether the API key may see details of the service's health."""
+async def is_admin(request: Request, key: str) -> bool | None:
+    """Tell whether the API key may see details of the service's health; None: no such key."""
     database: Database = request.app.resources.database
     async with database.sessions() as session:
         found = await find_api_key(session, key)
-    return found is not None and Scope.ADMIN in found.scopes
+    return None if found is None else Scope.ADMIN in found.scopes
 
 
 ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]

@@ -10,12 +10,14 @@ import structlog
 from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
+    Counter,
     Gauge,
     Histogram,
     disable_created_metrics,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.values import MultiProcessValue
 
 from .shared_metrics import VARIABLE as SHARED_FOLDER
 
@@ -59,6 +61,13 @@ CHECK_DURATION = Histogram(
     ["component"],
     buckets=BOUNDS,
 )
+_DEATHS = "worker_deaths"
+_OF_DEATHS = "Worker processes that ended without being asked to, and were replaced"
+Counter(_DEATHS, _OF_DEATHS)  # for whom no worker has died yet
+CONNECTIONS_EVICTED = Counter(
+    "http_connections_evicted", "Connections that waited for their client, closed to make room"
+)
+ACCEPT_FAILURES = Counter("http_accept_failures", "Times that no connection could be accepted")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -107,6 +116,16 @@ def note_workers(count: int) -> None:
             "each worker process shows metrics of its own only: start several with `serve`, or set "
             f"{SHARED_FOLDER} to an empty folder"
         )
+
+
+def count_death() -> None:
+    """Count a worker that died, in the process that looks after them: the workers show it."""
+    make = _values_in_the_folder()
+    make("counter", _DEATHS, f"{_DEATHS}_total", [], [], _OF_DEATHS).inc(1)
+
+
+# Metrics are made in a process's memory, or for all, on import: that process has no folder then.
+_values_in_the_folder = lru_cache(MultiProcessValue)
 
 
 def note_health(component: str, is_up: bool, seconds: float, *, is_required: bool) -> None:
