@@ -217,8 +217,8 @@ def after_commit(tx: Source, callback: Callback) -> None:
     them, even if it is cancelled meanwhile: keep them short.
 
     Outside of any transaction, or for what only makes sessions, it is called at once. Raises
-    TransactionUsageError if the session is in a transaction without `transactional()`, whose end nobody tells us, and outside of a
-    transaction for an async callback: await that one yourself.
+    TransactionUsageError if the session is in a transaction without `transactional()`, whose end
+    nobody tells us, and outside of a transaction for an async callback: await that one yourself.
     """
     session = tx if isinstance(tx, AsyncSession) else None
     block = innermost_block(session) if session is not None else None
