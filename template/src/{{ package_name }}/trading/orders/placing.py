@@ -10,7 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ...core.database.tables import new_id
-from ...core.database.transactions import Source, after_commit, execute_single, session_of
+from ...core.database.transactions import (
+    CommitOutcomeUnknownError,
+    Source,
+    after_commit,
+    execute_single,
+    session_of,
+)
 from ...core.errors import TradingException
 from ...market.instruments import Instrument, get_instrument
 from ...market.money import multiply
@@ -54,7 +60,7 @@ async def place_order(
     INSTRUMENT_NOT_FOUND, INSUFFICIENT_BALANCE, or what `Instrument.check` refuses.
     """
     try:
-        order, is_new = await _place(source, account_id, request)
+        order, is_new = await _place_surely(source, account_id, request)
     except TradingException as refusal:
         metrics.REFUSED.labels(refusal.code).inc()
         raise
@@ -63,6 +69,21 @@ async def place_order(
     else:
         metrics.REPEATED.inc()
     return order, is_new
+
+
+async def _place_surely(
+    source: Source, account_id: UUID, request: OrderRequest
+) -> tuple[Order, bool]:
+    """Place the order; where the connection was lost meanwhile, again: its name says if it was."""
+    try:
+        return await _place(source, account_id, request)
+    except CommitOutcomeUnknownError as unknown:
+        try:
+            return await _place(source, account_id, request)
+        except TradingException:
+            raise
+        except Exception as error:
+            raise unknown from error
 
 
 async def _place(source: Source, account_id: UUID, request: OrderRequest) -> tuple[Order, bool]:
