@@ -7,7 +7,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
-from ..core.database.session import SessionDep
+from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
 from ..core.errors import TradingException
 from ..market.money import Amount, Currency, PositiveAmount
@@ -150,7 +150,9 @@ async def book_deposit(
     summary="List an account's balances by currency",
     responses=errors(TradingErrorCode.ACCOUNT_NOT_FOUND),
 )
-async def list_balances(account_id: UUID, account: ReadAccount, session: SessionDep) -> BalancePage:
+async def list_balances(
+    account_id: UUID, account: ReadAccount, session: ReadingSessionDep
+) -> BalancePage:
     if account_id != account.id:
         raise TradingException(
             TradingErrorCode.ACCOUNT_NOT_FOUND,

@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from ..core.api import ServiceRouter, errors
-from ..core.database.session import SessionDep
+from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
 from ..market import instruments
 from ..market.instruments import InstrumentErrorCode, Symbol
@@ -54,7 +54,7 @@ class InstrumentPage(Page[Instrument]):
 
 
 @router.get("", summary="List what can be traded, and by which steps")
-async def list_instruments(_account: ReadAccount, session: SessionDep) -> InstrumentPage:
+async def list_instruments(_account: ReadAccount, session: ReadingSessionDep) -> InstrumentPage:
     rows = await instruments.list_instruments(session)
     return InstrumentPage(items=[Instrument.model_validate(row) for row in rows])
 

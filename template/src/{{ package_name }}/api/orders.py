@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..core.api import ServiceRouter, errors
-from ..core.database.session import SessionDep
+from ..core.database.session import ReadingSessionDep, SessionDep, SessionsDep
 from ..core.database.transactions import transactional
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
@@ -108,10 +108,9 @@ class OrderPage(Page[Order]):
     },
 )
 async def place_order(
-    order: NewOrder, account: TradeAccount, session: SessionDep, response: Response
+    order: NewOrder, account: TradeAccount, sessions: SessionsDep, response: Response
 ) -> Order:
-    async with transactional(session, retry_on_deadlock=True) as tx:
-        placed, is_new = await placing.place_order(tx, account.id, order.to_request())
+    placed, is_new = await placing.place_order(sessions, account.id, order.to_request())
     if not is_new:
         response.status_code = 200
     return Order.model_validate(placed)
@@ -122,7 +121,7 @@ async def place_order(
 )
 async def list_orders(
     account: ReadAccount,
-    session: SessionDep,
+    session: ReadingSessionDep,
     status: OrderStatus | None = None,
     symbol: Symbol | None = None,
     client_order_id: Annotated[
@@ -150,7 +149,7 @@ async def list_orders(
 @router.get(
     "/{order_id}", summary="Get an order", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
 )
-async def get_order(order_id: UUID, account: ReadAccount, session: SessionDep) -> Order:
+async def get_order(order_id: UUID, account: ReadAccount, session: ReadingSessionDep) -> Order:
     return Order.model_validate(await queries.get_order(session, account.id, order_id))
 
 

@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from ..core.database.session import Database
 from ..core.errors import ErrorCode, TradingException
 from ..trading.accounts import Account
-from ..trading.api_keys import Scope, find_api_key
+from ..trading.api_keys import Scope, find_api_key, known_api_key
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`")
 
@@ -22,10 +22,12 @@ async def get_caller(
 
     Raises TradingException UNAUTHENTICATED without a known key, FORBIDDEN without the scope.
     """
-    database: Database = request.app.resources.database
-    # A session of its own: the handler's begins with the handler's first statement.
-    async with database.sessions() as session:
-        key = await find_api_key(session, credentials.credentials) if credentials else None
+    resources = request.app.resources
+    key = None
+    if credentials is not None:
+        key = await known_api_key(
+            resources.database, credentials.credentials, resources.settings.key_cache_seconds
+        )
     if key is None:
         raise TradingException(
             ErrorCode.UNAUTHENTICATED,
@@ -45,7 +47,7 @@ async def get_caller(
 async def is_admin(request: Request, key: str) -> bool | None:
     """Tell whether the API key may see details of the service's health; None: no such key."""
     database: Database = request.app.resources.database
-    async with database.sessions() as session:
+    async with database.reading_sessions() as session:
         found = await find_api_key(session, key)
     return None if found is None else Scope.ADMIN in found.scopes
 

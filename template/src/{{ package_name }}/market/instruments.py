@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Annotated
 
 from pydantic import StringConstraints
-from sqlalchemy import String, select
+from sqlalchemy import String, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from ..core.database.memo import memo_of
 from ..core.database.tables import Base
+from ..core.database.transactions import Source, execute_single
 from ..core.errors import ErrorCode, ErrorCodeBase, TradingException
 from .money import (
     AMOUNT,
@@ -20,6 +22,9 @@ from .money import (
     multiply,
     plain,
 )
+
+KNOWN_SECONDS = 5.0
+"""For so long a process may use what it knows of an instrument."""
 
 Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
@@ -145,9 +150,20 @@ async def add_instrument(session: AsyncSession, request: InstrumentRequest) -> I
     return instrument
 
 
-async def get_instrument(session: AsyncSession, symbol: str) -> Instrument:
-    """Return the instrument. Raises TradingException INSTRUMENT_NOT_FOUND."""
-    instrument = await session.get(Instrument, symbol)
+_BY_SYMBOL = select(Instrument.__table__).where(Instrument.symbol == bindparam("symbol"))
+
+
+async def get_instrument(source: Source, symbol: str) -> Instrument:
+    """Return the instrument as it was at most 5 seconds ago; it is for reading.
+
+    Raises TradingException INSTRUMENT_NOT_FOUND.
+    """
+
+    async def read() -> Instrument | None:
+        rows = await execute_single(source, _BY_SYMBOL, {"symbol": symbol})
+        return Instrument(**rows[0]._mapping) if rows else None
+
+    instrument = await memo_of(source).read(("instrument", symbol), KNOWN_SECONDS, read)
     if instrument is None:
         raise TradingException(
             InstrumentErrorCode.INSTRUMENT_NOT_FOUND,

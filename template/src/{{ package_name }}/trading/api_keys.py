@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, func, select
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
+from ..core.database.session import Database
 from ..core.database.tables import Base, new_id, some_of, words
 from ..core.errors import TradingException
 from .accounts import Account
@@ -62,12 +63,27 @@ async def create_api_key(
 
 async def find_api_key(session: AsyncSession, key: str) -> ApiKey | None:
     """Return the key with its account, or None where it is unknown or revoked."""
-    query = (
-        select(ApiKey)
-        .where(ApiKey.key_hash == _hash(key), ApiKey.revoked_at.is_(None))
-        .options(joinedload(ApiKey.account))
-    )
-    return await session.scalar(query)
+    return await session.scalar(_BY_HASH, {"key_hash": _hash(key)})
+
+
+_BY_HASH = (
+    select(ApiKey)
+    .where(ApiKey.key_hash == bindparam("key_hash"), ApiKey.revoked_at.is_(None))
+    .options(joinedload(ApiKey.account))
+)
+
+
+async def known_api_key(database: Database, key: str, seconds: float) -> ApiKey | None:
+    """Return the key with its account as it was at most `seconds` ago, in this process.
+
+    None where it is unknown or revoked: one that is revoked meanwhile is accepted until then.
+    """
+
+    async def read() -> ApiKey | None:
+        async with database.reading_sessions() as session:
+            return await find_api_key(session, key)
+
+    return await database.memo.read(("api key", _hash(key)), seconds, read)
 
 
 async def list_api_keys(session: AsyncSession) -> list[ApiKey]:

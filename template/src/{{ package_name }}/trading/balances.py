@@ -33,38 +33,25 @@ class Balance(Base):
         return self.available + self.held
 
 
-async def hold(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
-    """Move `amount` from available to held. Raises TradingException INSUFFICIENT_BALANCE.
-
-    One statement checks and moves, so that no concurrent order can spend the same money.
-    """
-    held = await session.scalar(
-        update(Balance)
-        .where(
-            Balance.account_id == account_id,
-            Balance.currency == currency,
-            Balance.available >= amount,
+async def insufficient_balance(
+    session: AsyncSession, account_id: UUID, currency: str, required: Decimal
+) -> TradingException:
+    """Return the refusal of an order for which too little is available."""
+    available = await session.scalar(
+        select(Balance.available).where(
+            Balance.account_id == account_id, Balance.currency == currency
         )
-        .values(available=Balance.available - amount, held=Balance.held + amount)
-        .returning(Balance.held)
-        .execution_options(synchronize_session=False)
     )
-    if held is None:
-        available = await session.scalar(
-            select(Balance.available).where(
-                Balance.account_id == account_id, Balance.currency == currency
-            )
-        )
-        figures = {
-            "currency": currency,
-            "required": plain(amount),
-            "available": plain(available or Decimal(0)),
-        }
-        raise TradingException(
-            TradingErrorCode.INSUFFICIENT_BALANCE,
-            "The order needs {required} {currency}, {available} is available".format(**figures),
-            figures,
-        )
+    figures = {
+        "currency": currency,
+        "required": plain(required),
+        "available": plain(available or Decimal(0)),
+    }
+    return TradingException(
+        TradingErrorCode.INSUFFICIENT_BALANCE,
+        "The order needs {required} {currency}, {available} is available".format(**figures),
+        figures,
+    )
 
 
 async def release(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:

@@ -13,3 +13,10 @@ class TradingSettings(Settings):
         description="Name of this database, where each of several has a part of the accounts; new "
         "API keys begin with sk_<cell>_",
     )
+    key_cache_seconds: float = Field(
+        2,
+        ge=0,
+        le=60,
+        description="Seconds for which a process accepts an API key without asking the database"
+        " again; one that is revoked works no longer than that",
+    )

@@ -29,7 +29,7 @@ from .pages import docs_router, front_router
 from .problems import Problem, install_error_handlers
 from .request_limits import RequestLimitsMiddleware
 from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
-from .routing import ServiceRoute
+from .routing import ServiceRoute, ask_last
 from .status import router as status_router
 
 _log = structlog.get_logger(__name__)
@@ -89,6 +89,7 @@ class ServiceAPI(FastAPI):
             self.include_router(router)
         if settings.shows_docs:
             self.include_router(docs_router)
+        self._own_routes = list(self.router.routes)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -109,7 +110,10 @@ class ServiceAPI(FastAPI):
 
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
+
+        Raises ValueError if a route of the service stands in the way of one of core's.
         """
+        ask_last(self.router.routes, self._own_routes)
         self.include_router(front_router)  # the last, so that a service may have its own
         self.add_middleware(ExitsMiddleware)  # likewise, around what the service has added
         app = super().build_middleware_stack()

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 
 from ..pools.usage import Usage
 
@@ -13,10 +13,24 @@ from ..pools.usage import Usage
 logging.getLogger(f"{__name__}.MonitoredPool").setLevel(logging.WARNING)
 
 
+TEST_AFTER_SECONDS: Final = 5.0
+"""A connection that was idle for so long is tested before it is used, by two messages."""
+
+
 class MonitoredPool(AsyncAdaptedQueuePool):
     """A pool that notes its waits and leases in `usage`, once a `PoolMonitor` has given it one."""
 
     usage: Usage | None = None
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        record = super()._do_get()
+        if _is_surely_open(record):
+            record.fresh = True  # type: ignore[attr-defined]  # SQLAlchemy does not test it then
+        return record
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        record.info[_RETURNED] = time.monotonic()
+        super()._do_return_conn(record)
 
     def connect(self) -> PoolProxiedConnection:
         """Take a connection. Raises SQLAlchemy's TimeoutError, whose text ends with the figures."""
@@ -54,3 +68,19 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         assert isinstance(pool, type(self))
         pool.usage = self.usage
         return pool
+
+
+_RETURNED: Final = "returned"
+
+
+def _is_surely_open(record: ConnectionPoolEntry) -> bool:
+    """Whether the connection was in use a moment ago, and its server has not closed it since.
+
+    One that was idle for longer may have been cut off, by a firewall say, without a word.
+    """
+    connection = record.driver_connection
+    return (
+        connection is not None
+        and time.monotonic() - record.info.get(_RETURNED, 0) < TEST_AFTER_SECONDS
+        and not connection.is_closed()
+    )

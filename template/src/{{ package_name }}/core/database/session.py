@@ -19,11 +19,13 @@ from starlette.requests import HTTPConnection
 from ..config import Settings
 from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
+from .memo import Memo
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
 from .superuser import warn_of_superuser
 from .tls_files import file_to_blame
-from .transactions.guards import GuardedSession, guard_engine
+from .transactions.guards import GuardedSession, ReadingSession, guard_engine
+from .transactions.single import AUTOCOMMIT
 
 # Seconds after DB_STATEMENT_TIMEOUT. PostgreSQL ends a statement by itself, unless it is frozen or
 # cut off.
@@ -151,9 +153,24 @@ class Database:
                 self.engine.sync_engine, "before_cursor_execute", _tag_with_request_id, retval=True
             )
         guard_engine(self.engine.sync_engine)
-        self.sessions = async_sessionmaker(
-            self.engine, expire_on_commit=False, sync_session_class=GuardedSession
+        # PgBouncer might give the messages of one statement to several servers.
+        autocommit = (
+            self.engine
+            if db.behind_pgbouncer
+            else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         )
+        self.memo = Memo()
+        self.sessions = async_sessionmaker(
+            self.engine,
+            expire_on_commit=False,
+            sync_session_class=GuardedSession,
+            info=self.memo.info
+            | ({} if db.behind_pgbouncer else {AUTOCOMMIT: autocommit.sync_engine}),
+        )
+        self.reading_sessions = async_sessionmaker(
+            autocommit, expire_on_commit=False, sync_session_class=ReadingSession
+        )
+        """Makes sessions whose statements are transactions by themselves, and may only read."""
 
     async def warm_up(self) -> int:
         """Open DB_WARM_UP connections, which stay idle in the pool, and return how many.
@@ -197,6 +214,25 @@ async def get_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+async def get_sessions(connection: HTTPConnection) -> async_sessionmaker[AsyncSession]:
+    """Return what makes sessions, for a handler that may need none: to make one takes time."""
+    database: Database = connection.app.resources.database
+    return database.sessions
+
+
+async def get_reading_db(connection: HTTPConnection) -> AsyncIterator[AsyncSession]:
+    """Yield a session that only reads, and lives as long as the handler.
+
+    Each statement sees what is committed when it begins, as READ COMMITTED has it anyway; a
+    transaction around would be two messages more.
+    """
+    database: Database = connection.app.resources.database
+    async with database.reading_sessions() as session:
+        yield session
+
+
 # "function": closed before the response is sent, so that no client waits on, or is told of, a
 # transaction that is still open.
 SessionDep = Annotated[AsyncSession, Depends(get_db, scope="function")]
+SessionsDep = Annotated[async_sessionmaker[AsyncSession], Depends(get_sessions)]
+ReadingSessionDep = Annotated[AsyncSession, Depends(get_reading_db, scope="function")]

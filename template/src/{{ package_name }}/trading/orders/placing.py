@@ -2,21 +2,29 @@
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import BindParameter, Table, bindparam, exists, insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from ...core.database.tables import new_id
-from ...core.database.transactions import after_commit, transactional
+from ...core.database.transactions import (
+    CommitOutcomeUnknownError,
+    Source,
+    after_commit,
+    execute_single,
+    session_of,
+)
 from ...core.errors import TradingException
 from ...market.instruments import Instrument, get_instrument
 from ...market.money import multiply
 from ...market.words import OrderType, Side, TimeInForce
 from .. import metrics
-from ..balances import hold
+from ..balances import Balance, insufficient_balance
 from ..codes import TradingErrorCode
-from .model import Order
+from .model import Order, OrderStatus
 from .queries import find_order
 
 
@@ -40,55 +48,63 @@ class OrderRequest:
 
 
 async def place_order(
-    session: AsyncSession, account_id: UUID, request: OrderRequest
+    source: Source, account_id: UUID, request: OrderRequest
 ) -> tuple[Order, bool]:
     """Store the order and hold what it needs, both or neither; return it and whether it is new.
 
-    In the caller's transaction, if there is one: a refusal then ends that one too.
+    `source` is a session, or what makes one. In the session's transaction, if it is in one; else in
+    one of its own, which is committed then. The order is for reading: it is of no session.
 
     The same request again returns the order it made the first time, so that a client that got no
     answer may simply send it again. Raises TradingException: CLIENT_ORDER_ID_REUSED,
     INSTRUMENT_NOT_FOUND, INSUFFICIENT_BALANCE, or what `Instrument.check` refuses.
     """
     try:
-        async with transactional(session, nested="join"):
-            order, is_new = await _place(session, account_id, request)
-            placed = metrics.PLACED.labels(order.symbol, order.side)
-            after_commit(session, (placed if is_new else metrics.REPEATED).inc)
-            return order, is_new
+        order, is_new = await _place_surely(source, account_id, request)
     except TradingException as refusal:
         metrics.REFUSED.labels(refusal.code).inc()
         raise
+    if is_new:
+        after_commit(source, metrics.PLACED.labels(order.symbol, order.side).inc)
+    else:
+        metrics.REPEATED.inc()
+    return order, is_new
 
 
-async def _place(
-    session: AsyncSession, account_id: UUID, request: OrderRequest
+async def _place_surely(
+    source: Source, account_id: UUID, request: OrderRequest
 ) -> tuple[Order, bool]:
-    existing = await find_order(session, account_id, request.client_order_id)
-    if existing is not None:
-        return _same(existing, request), False
-    instrument = await get_instrument(session, request.symbol)
-    instrument.check(request.qty, request.limit_price)
-    currency, amount = request.required(instrument)
-    # A concurrent request with the same id waits here until the other one has ended.
-    order = await session.scalar(
-        insert(Order)
-        .values(
-            id=new_id(),
-            account_id=account_id,
-            held_currency=currency,
-            held=amount,
-            **asdict(request),
-        )
-        .on_conflict_do_nothing(index_elements=["account_id", "client_order_id"])
-        .returning(Order)
-    )
-    if order is None:
+    """Place the order; where the connection was lost meanwhile, again: its name says if it was."""
+    try:
+        return await _place(source, account_id, request)
+    except CommitOutcomeUnknownError as unknown:
+        try:
+            return await _place(source, account_id, request)
+        except TradingException:
+            raise
+        except Exception as error:
+            raise unknown from error
+
+
+async def _place(source: Source, account_id: UUID, request: OrderRequest) -> tuple[Order, bool]:
+    try:
+        instrument = await get_instrument(source, request.symbol)
+        instrument.check(request.qty, request.limit_price)
+        currency, amount = request.required(instrument)
+        values = {"account_id": account_id, "id": new_id(), **vars(request)}
+        values |= {"held_currency": currency, "held": amount}
+        rows = await execute_single(source, _HOLD_AND_INSERT, _named(values))
+        if rows:
+            return Order(**rows[0]._mapping), True
+        refusal = None
+    except (TradingException, IntegrityError) as error:
+        refusal = error
+    async with session_of(source) as session:
+        # What was placed before is the answer, whatever has changed since.
         existing = await find_order(session, account_id, request.client_order_id)
-        assert existing is not None, "orders are never deleted"
-        return _same(existing, request), False
-    await hold(session, account_id, currency, amount)
-    return order, True
+        if existing is not None:
+            return _same(existing, request), False
+        raise refusal or await insufficient_balance(session, account_id, currency, amount)
 
 
 def _same(order: Order, request: OrderRequest) -> Order:
@@ -101,3 +117,54 @@ def _same(order: Order, request: OrderRequest) -> Order:
             {"client_order_id": request.client_order_id, "different": different},
         )
     return order
+
+
+# --- The statement -------------------------------------------------------------------------------
+
+
+def _named(values: dict[str, Any]) -> dict[str, Any]:
+    # A parameter with the name of a column would be a value for it, in whatever table.
+    return {f"new_{name}": value for name, value in values.items()}
+
+
+def _new(column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
+    return bindparam(f"new_{column.key}", type_=column.type)
+
+
+_held = (
+    update(Balance)
+    .where(
+        Balance.account_id == _new(Order.account_id),
+        Balance.currency == _new(Order.held_currency),
+        Balance.available >= _new(Order.held),
+        # Of two at the same time neither sees the other: the unique key is what guards.
+        ~exists().where(
+            Order.account_id == _new(Order.account_id),
+            Order.client_order_id == _new(Order.client_order_id),
+        ),
+    )
+    .values(available=Balance.available - _new(Order.held), held=Balance.held + _new(Order.held))
+    .returning(Balance.account_id)
+    .cte("held")
+)
+_values = {
+    column: _new(column)
+    for column in (
+        *(Order.id, Order.client_order_id, Order.symbol, Order.side, Order.type),
+        *(Order.time_in_force, Order.qty, Order.limit_price, Order.held_currency, Order.held),
+    )
+} | {
+    Order.account_id: _held.c.account_id,
+    Order.status: literal(OrderStatus.NEW, Order.status.type),
+    Order.filled_qty: literal(Decimal(0), Order.filled_qty.type),
+}
+_orders = cast(Table, Order.__table__)
+_HOLD_AND_INSERT = (
+    insert(_orders)
+    .from_select(
+        [column.key for column in _values], select(*_values.values()), include_defaults=False
+    )
+    .returning(*_orders.columns)
+)
+"""One statement checks and moves the money and stores the order, so that no concurrent order can
+spend the same money. It returns nothing where there is too little, or an order of that name."""

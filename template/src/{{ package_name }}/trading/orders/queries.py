@@ -2,20 +2,23 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.errors import TradingException
 from ..codes import TradingErrorCode
 from .model import Order, OrderStatus
 
+# Made once: making them anew costs more than running them.
+_OF_ACCOUNT = select(Order).where(Order.account_id == bindparam("account_id"))
+_BY_ID = _OF_ACCOUNT.where(Order.id == bindparam("id"))
+_BY_CLIENT_ORDER_ID = _OF_ACCOUNT.where(Order.client_order_id == bindparam("client_order_id"))
+
 
 async def find_order(session: AsyncSession, account_id: UUID, client_order_id: str) -> Order | None:
     """Return the account's order of that `client_order_id`, or None."""
-    query = select(Order).where(
-        Order.account_id == account_id, Order.client_order_id == client_order_id
-    )
-    return await session.scalar(query)
+    values = {"account_id": account_id, "client_order_id": client_order_id}
+    return await session.scalar(_BY_CLIENT_ORDER_ID, values)
 
 
 async def get_order(
@@ -25,8 +28,8 @@ async def get_order(
 
     Raises TradingException ORDER_NOT_FOUND, also for an order of another account.
     """
-    query = select(Order).where(Order.account_id == account_id, Order.id == order_id)
-    order = await session.scalar(query.with_for_update() if lock else query)
+    values = {"account_id": account_id, "id": order_id}
+    order = await session.scalar(_BY_ID.with_for_update() if lock else _BY_ID, values)
     if order is None:
         raise TradingException(
             TradingErrorCode.ORDER_NOT_FOUND,

@@ -52,7 +52,7 @@ async def commit(session: AsyncSession, *, verify: bool) -> None:
     try:
         await session.run_sync(attempt.run)
     except BaseException as error:
-        if not attempt.is_sent or _is_answer(error):
+        if not attempt.is_sent or is_answer(error):
             raise
         status = None
         if verify:
@@ -86,8 +86,8 @@ class _Attempt:
 _LOST = ("08", "57P")  # classes of SQLSTATE: connection, operator's doing
 
 
-def _is_answer(error: BaseException) -> bool:
-    """Tell whether COMMIT was refused, by the server or before it was sent, and not lost."""
+def is_answer(error: BaseException) -> bool:
+    """Tell whether it was refused, by the server or before it was sent, and not lost."""
     if isinstance(error, InvalidRequestError | InterfaceError):  # SQLAlchemy's, the driver's own
         return True
     sqlstate = sqlstate_of(error)

@@ -5,14 +5,14 @@ its start; any other engine or session, such as one for a team's second database
 block on.
 """
 
-from typing import Final
+from typing import Any, Final
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 
 BLOCKS: Final = "transactional blocks"
 """Key of a session's `info` for the blocks that it is in, the innermost last."""
@@ -30,6 +30,21 @@ class TransactionUsageError(RuntimeError):
 
 class GuardedSession(Session):
     """A session that refuses commits inside a block by its class: a listener of each costs time."""
+
+
+class ReadingSession(Session):
+    """A session that refuses to write. Raises TransactionUsageError for what would."""
+
+    def flush(self, objects: Any = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise TransactionUsageError("this session only reads; writing takes a SessionDep")
+        super().flush(objects)
+
+
+@event.listens_for(ReadingSession, "do_orm_execute")
+def _refuse_writing(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        raise TransactionUsageError("this session only reads; writing takes a SessionDep")
 
 
 def guard_engine(engine: Engine) -> None:

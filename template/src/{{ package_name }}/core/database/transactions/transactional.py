@@ -25,6 +25,19 @@ Source: TypeAlias = AsyncSession | async_sessionmaker[AsyncSession]
 """A session, or what makes one for each attempt."""
 
 
+def session_of(source: Source) -> AbstractAsyncContextManager[AsyncSession]:
+    """Return the session, or a new one, which is closed at the end of the block."""
+    return nullcontext(source) if isinstance(source, AsyncSession) else source()
+
+
+def info_of(source: Source) -> dict[Any, Any]:
+    """Return the `info` of a session, or that of each session that will be made."""
+    if isinstance(source, AsyncSession):
+        return source.info
+    info: dict[Any, Any] = source.kw.get("info") or {}
+    return info
+
+
 class transactional:  # noqa: N801  # read as a verb, like contextlib's
     """Commit what the block does, or undo all of it.
 
@@ -195,7 +208,7 @@ async def run_in_transaction(
     return await _run(sessions, options, lambda tx: function(tx, *args))
 
 
-def after_commit(tx: AsyncSession, callback: Callback) -> None:
+def after_commit(tx: Source, callback: Callback) -> None:
     """Call `callback()`, and await what it returns, once the transaction of `tx` is committed.
 
     It is not called if the transaction, or the savepoint it was registered in, is rolled back, nor
@@ -203,14 +216,15 @@ def after_commit(tx: AsyncSession, callback: Callback) -> None:
     transaction; an error in one is logged and does no harm to the others. The caller waits for
     them, even if it is cancelled meanwhile: keep them short.
 
-    Outside of any transaction it is called at once. Raises TransactionUsageError if the session
-    is in a transaction without `transactional()`, whose end nobody tells us, and outside of a
-    transaction for an async callback: await that one yourself.
+    Outside of any transaction, or for what only makes sessions, it is called at once. Raises
+    TransactionUsageError if the session is in a transaction without `transactional()`, whose end
+    nobody tells us, and outside of a transaction for an async callback: await that one yourself.
     """
-    block = innermost_block(tx)
+    session = tx if isinstance(tx, AsyncSession) else None
+    block = innermost_block(session) if session is not None else None
     if block is not None:
         block.callbacks.append(callback)
-    elif tx.in_transaction():
+    elif session is not None and session.in_transaction():
         raise TransactionUsageError("after_commit() needs a transactional() block")
     elif inspect.iscoroutinefunction(callback):
         raise TransactionUsageError("there is no transaction to wait for; await the callback")

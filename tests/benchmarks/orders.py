@@ -1,0 +1,311 @@
+"""What an order over HTTP costs, beside a bare FastAPI handler around hand-written asyncpg.
+
+Both run the same five statements (key, earlier order, instrument, order, hold) in the same database,
+under uvicorn with one worker; the service with all that it has. Clients on 8 connections place
+orders of 8 accounts. Each round times both in turn. A ratio is the median of the rounds', of CPU
+time: that is steadier than wall time. Printed as well: the messages that PostgreSQL gets for a
+request of each route, counted by a relay in between.
+"""
+
+import asyncio
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import psutil
+import uvicorn
+from fastapi import FastAPI, Header, HTTPException
+from pydantic import BaseModel
+from trading_service.core.database.migrations import migrate
+from trading_service.core.database.session import Database
+from trading_service.core.database.tables import new_id
+from trading_service.core.database.transactions import transactional
+from trading_service.core.process.dev_servers import missing_servers
+from trading_service.settings import Settings
+from trading_service.trading.accounts import create_account
+from trading_service.trading.api_keys import Scope, create_api_key
+from trading_service.trading.balances import credit
+from trading_service.trading.demo import seed_demo
+
+ROUNDS, ORDERS, CLIENTS = 15, 400, 8
+PORT = {"bare": 18091, "service": 18092, "counted": 18093}
+BOUND = 0.6
+
+
+# --- The bare one --------------------------------------------------------------------------------
+
+KEY = """
+    SELECT k.id, k.scopes, a.id AS account_id FROM api_keys k JOIN accounts a ON a.id = k.account_id
+    WHERE k.key_hash = $1 AND k.revoked_at IS NULL
+"""
+FIND = "SELECT * FROM orders WHERE account_id = $1 AND client_order_id = $2"
+INSTRUMENT = "SELECT * FROM instruments WHERE symbol = $1"
+INSERT = """
+    INSERT INTO orders (id, account_id, client_order_id, symbol, side, type, time_in_force, qty,
+        limit_price, held_currency, held, status, filled_qty)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'new', 0)
+    ON CONFLICT (account_id, client_order_id) DO NOTHING
+    RETURNING *
+"""
+HOLD = """
+    UPDATE balances SET available = available - $3, held = held + $3
+    WHERE account_id = $1 AND currency = $2 AND available >= $3 RETURNING held
+"""
+
+
+class NewOrder(BaseModel):
+    client_order_id: str
+    symbol: str
+    side: str
+    type: str = "limit"
+    time_in_force: str = "gtc"
+    qty: Decimal
+    limit_price: Decimal
+
+
+class Order(NewOrder):
+    id: UUID
+    account_id: UUID
+    status: str
+    filled_qty: Decimal
+    created_at: Any
+
+
+def bare() -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        folder, name = os.environ["DB_HOST"], os.environ["DB_NAME"]
+        async with asyncpg.create_pool(
+            host=folder, user="postgres", database=name, min_size=CLIENTS, max_size=CLIENTS
+        ) as app.state.pool:
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.post("/v1/orders", status_code=201)
+    async def place_order(order: NewOrder, authorization: Annotated[str, Header()]) -> Order:
+        async with app.state.pool.acquire() as connection:
+            hashed = hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest()
+            key = await connection.fetchrow(KEY, hashed)
+            if key is None or "trade" not in key["scopes"]:
+                raise HTTPException(401)
+            account = key["account_id"]
+            async with connection.transaction():
+                if row := await connection.fetchrow(FIND, account, order.client_order_id):
+                    return Order(**dict(row))
+                instrument = await connection.fetchrow(INSTRUMENT, order.symbol)
+                if order.side == "buy":
+                    currency = instrument["quote_currency"]
+                    amount = order.qty * order.limit_price
+                else:
+                    currency, amount = instrument["base_currency"], order.qty
+                values = order.model_dump().values()
+                row = await connection.fetchrow(INSERT, new_id(), account, *values, currency, amount)
+                if await connection.fetchval(HOLD, account, currency, amount) is None:
+                    raise HTTPException(422)
+        return Order(**dict(row))
+
+    return app
+
+
+def serve(kind: str) -> None:
+    application = bare() if kind == "bare" else "trading_service.main:app"
+    uvicorn.run(application, port=PORT[kind], access_log=False, log_config=None)
+
+
+# --- Clients -------------------------------------------------------------------------------------
+
+
+def request(method: str, path: str, key: str, body: Any = None) -> bytes:
+    text = json.dumps(body) if body is not None else ""
+    head = [
+        f"{method} {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {key}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(text)}",
+    ]
+    return ("\r\n".join(head) + "\r\n\r\n" + text).encode()
+
+
+async def ask(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes
+) -> tuple[int, bytes]:
+    writer.write(message)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+def new_order() -> dict[str, str]:
+    order = {"client_order_id": str(new_id()), "symbol": "BTC-USDT", "side": "buy"}
+    return order | {"qty": "0.01", "limit_price": "500"}
+
+
+async def place(port: int, key: str, count: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        status, body = await ask(reader, writer, request("POST", "/v1/orders", key, new_order()))
+        assert status == 201, body
+    writer.close()
+
+
+async def round_of(port: int, keys: list[str], count: int) -> None:
+    await asyncio.gather(*(place(port, key, count // len(keys)) for key in keys))
+
+
+async def until_it_answers(port: int, keys: list[str]) -> None:
+    for _ in range(600):
+        try:
+            await round_of(port, keys, CLIENTS)
+            return
+        except OSError:
+            await asyncio.sleep(0.1)
+    raise SystemExit(f"nothing answers on port {port}")
+
+
+# --- What PostgreSQL is sent ---------------------------------------------------------------------
+
+
+class Relay:
+    """Stands between a service and PostgreSQL's socket, and counts what waits for an answer."""
+
+    def __init__(self, behind: str, folder: str) -> None:
+        self.behind = f"{behind}/.s.PGSQL.5432"
+        self.path = f"{folder}/.s.PGSQL.5432"
+        self.messages = 0
+
+    async def start(self) -> None:
+        await asyncio.start_unix_server(self.connected, self.path)
+
+    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await asyncio.open_unix_connection(self.behind)
+        await asyncio.gather(self.requests(reader, forth), self.answers(back, writer))
+
+    async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        start = await reader.readexactly(4)  # of the message that has no kind
+        writer.write(start + await reader.readexactly(int.from_bytes(start) - 4))
+        while head := await reader.read(1):
+            length = await reader.readexactly(4)
+            writer.write(head + length + await reader.readexactly(int.from_bytes(length) - 4))
+            self.messages += head in b"QS"  # a query, or the Sync after Parse, Bind and Execute
+        writer.close()
+
+    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+
+async def count_messages(relay: Relay, key: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT["counted"])
+
+    async def once(name: str, message: bytes) -> bytes:
+        status, body = await ask(reader, writer, message)
+        assert status < 300, body
+        await asyncio.sleep(0.2)  # a connection that is given back after the answer
+        before = relay.messages
+        status, body = await ask(reader, writer, message)
+        await asyncio.sleep(0.2)
+        print(f"{name:36} {relay.messages - before:3} messages to PostgreSQL")
+        return body
+
+    order = new_order()
+    _, body = await ask(reader, writer, request("POST", "/v1/orders", key, order))
+    placed = json.loads(body)
+    before = relay.messages
+    await ask(reader, writer, request("POST", "/v1/orders", key, new_order()))
+    await asyncio.sleep(0.2)
+    print(f"{'POST /v1/orders':36} {relay.messages - before:3} messages to PostgreSQL")
+    await once("POST /v1/orders, again", request("POST", "/v1/orders", key, order))
+    one = f"/v1/orders/{placed['id']}"
+    await once("GET /v1/orders", request("GET", "/v1/orders", key))
+    await once("GET /v1/orders/{order_id}", request("GET", one, key))
+    account = placed["account_id"]
+    balances = f"/v1/accounts/{account}/balances"
+    await once("GET /v1/accounts/{account_id}/balances", request("GET", balances, key))
+    await once("GET /v1/instruments", request("GET", "/v1/instruments", key))
+    await once("DELETE /v1/orders/{order_id}", request("DELETE", one, key))
+
+
+# --- All of it -----------------------------------------------------------------------------------
+
+
+async def seed(settings: Settings) -> list[str]:
+    database = Database(settings)
+    async with database.sessions() as session, transactional(session):
+        await seed_demo(session)
+        keys = []
+        for number in range(CLIENTS):
+            account = await create_account(session, f"desk-{number}")
+            await credit(session, account.id, "USDT", Decimal(10_000_000))
+            keys.append(await create_api_key(session, account, set(Scope)))
+    await database.close()
+    return keys
+
+
+async def measure(servers: dict[str, psutil.Process], keys: list[str], relay: Relay) -> float:
+    await relay.start()
+    for kind in servers:
+        await until_it_answers(PORT[kind], keys)
+    cpu: dict[str, list[float]] = {kind: [] for kind in servers}
+    wall: dict[str, list[float]] = {kind: [] for kind in servers}
+    for _ in range(ROUNDS):
+        for kind, server in servers.items():
+            if kind == "counted":
+                continue
+            began, spent = time.perf_counter(), sum(server.cpu_times()[:2])
+            await round_of(PORT[kind], keys, ORDERS)
+            cpu[kind].append(sum(server.cpu_times()[:2]) - spent)
+            wall[kind].append(time.perf_counter() - began)
+    for kind in ("bare", "service"):
+        ratio = statistics.median(b / s for b, s in zip(cpu["bare"], cpu[kind], strict=True))
+        each = 1000 * statistics.median(cpu[kind]) / ORDERS
+        rate = statistics.median(b / s for b, s in zip(wall["bare"], wall[kind], strict=True))
+        print(f"{kind:8} {each:5.2f} ms of CPU an order, {ratio:.2f} of bare; {rate:.2f} by the clock")
+    await count_messages(relay, keys[0])
+    return ratio
+
+
+def main() -> None:
+    with ExitStack() as cleanup:
+        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+        folder.chmod(0o755)
+        for server in missing_servers(Settings(_env_file=None), folder):
+            cleanup.callback(server.stop)
+            server.start()
+            os.environ.update(server.environment)
+        os.environ |= {"DB_POOL_SIZE": str(CLIENTS), "DB_MAX_OVERFLOW": "0", "LOG_FORMAT": "json"}
+        settings = Settings(_env_file=None)
+        migrate(settings)
+        keys = asyncio.run(seed(settings))
+        relay = Relay(os.environ["DB_HOST"], str(folder))
+        log = cleanup.enter_context((folder / "log").open("wb"))
+        processes = {}
+        for kind in PORT:
+            env = os.environ | ({"DB_HOST": str(folder)} if kind == "counted" else {})
+            process = subprocess.Popen(
+                [sys.executable, __file__, kind], stdout=log, stderr=log, env=env
+            )
+            cleanup.callback(process.wait)
+            cleanup.callback(process.terminate)
+            processes[kind] = psutil.Process(process.pid)
+        ratio = asyncio.run(measure(processes, keys, relay))
+    if ratio < BOUND:
+        sys.exit(f"an order costs too much: {ratio:.2f}, wanted is {BOUND}")
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1]) if len(sys.argv) > 1 else main()
