@@ -19,6 +19,8 @@ from ..observability.request_log import RequestLogMiddleware
 from ..observability.telemetry import telemetry_config
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
+from .admission import Admission
+from .admission_middleware import DEADLINE, AdmissionMiddleware
 from .body_limit import BodyLimitMiddleware
 from .health import router as health_router
 from .metrics import router as metrics_router
@@ -78,6 +80,7 @@ class ServiceAPI(FastAPI):
         self.public_context = frozenset(public_context)
         self.lifecycle = Lifecycle(settings)
         self.access = Access(settings, is_admin)
+        self.admission = Admission(settings)
         self.parts = ServiceParts(name, slug, self.version, channels)
         self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
         install_error_handlers(self)
@@ -85,6 +88,7 @@ class ServiceAPI(FastAPI):
             self.include_router(router)
         if settings.shows_docs:
             self.include_router(docs_router)
+        self.add_periodic_work(settings.monitor.interval, self._check_admission)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -100,21 +104,24 @@ class ServiceAPI(FastAPI):
         """
         self.parts.periodic.append((seconds, work))
 
+    async def _check_admission(self, resources: Resources) -> None:
+        self.admission.check(resources.alerts)
+
     def build_middleware_stack(self) -> ASGIApp:
-        """Build the middleware, outermost first: lifecycle, request id, request log, CORS.
+        """Build the middleware, outermost first: lifecycle, request id, log, CORS, admission.
 
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
         """
         self.include_router(front_router)  # the last, so that a service may have its own
-        app = super().build_middleware_stack()
+        app: ASGIApp = AdmissionMiddleware(super().build_middleware_stack(), self.admission)
         origins = self.settings.http.cors_origins
         if origins:
             app = CORSMiddleware(
                 app,
                 allow_origins=origins,
                 allow_methods=["*"],
-                allow_headers=["Authorization", "Content-Type", HEADER],
+                allow_headers=["Authorization", "Content-Type", HEADER, DEADLINE],
                 expose_headers=[HEADER, "Retry-After"],
             )
         app = RequestIDMiddleware(RequestLogMiddleware(app))

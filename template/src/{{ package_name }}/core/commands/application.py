@@ -108,7 +108,15 @@ def serve(
     or_fail(lambda: check_port(host, port))
     or_fail(lambda: asyncio.run(refuse_foreign_schema(settings)))
     with Interruptible():
-        or_fail(lambda: run_server(service.application, host, port, workers=http.workers))
+        or_fail(
+            lambda: run_server(
+                service.application,
+                host,
+                port,
+                workers=http.workers,
+                trusted_proxies=http.trusted_proxies,
+            )
+        )
 
 
 def migrate(

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -30,12 +30,14 @@ def run_server(
     port: int,
     *,
     workers: int = 1,
+    trusted_proxies: Sequence[str] = (),
     greeting: str = "",
     reload: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; further ones are ignored then. Call it in `Interruptible`.
 
-    `application` is `module:attribute`. What happens in between is drain.py's. `greeting` is
+    `application` is `module:attribute`. Nobody but `trusted_proxies` may say in headers for whom
+    they ask, and over what. What happens in between is drain.py's. `greeting` is
     printed when the one worker answers; `reload` starts it anew when its package has changed.
     """
     package, _, _ = application.partition(".")
@@ -50,6 +52,7 @@ def run_server(
         log_config=None,
         log_level="warning" if greeting else None,  # the greeting says it
         server_header=False,
+        forwarded_allow_ips=list(trusted_proxies),
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
         # A page that listens to a stream must not hold up the next version of the code.
