@@ -1,4 +1,8 @@
 """A trading service. Read `main.py` first: it is the table of contents."""
 
+from .core.process.process_one import end_on_signals
+
+end_on_signals()
+
 # Loaded with the package, so that core's get_settings() returns this service's own class.
-from .settings import Settings as Settings
+from .settings import Settings as Settings  # noqa: E402  # it takes long

@@ -43,11 +43,11 @@ async def get_caller(
     return key.account
 
 
-async def is_admin(request: Request, key: str) -> bool:
-    """Tell whether the API key may see details of the service's health."""
+async def is_admin(request: Request, key: str) -> bool | None:
+    """Tell whether the API key may see details of the service's health; None: no such key."""
     admission: Admission = request.app.admission
     found = await _look_up(request, key) if admission.may_look_up(request) else None
-    return found is not None and Scope.ADMIN in found.scopes
+    return None if found is None else Scope.ADMIN in found.scopes
 
 
 async def _look_up(request: Request, key: str) -> ApiKey | None:

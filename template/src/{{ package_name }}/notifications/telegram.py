@@ -3,6 +3,7 @@
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -10,6 +11,7 @@ from ..core.alerts.notices import Notice
 from ..core.config.credentials import credential_faults, given
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
+from ..core.config.weaknesses import is_on_this_machine
 
 if TYPE_CHECKING:
     from . import NotificationSettings
@@ -62,7 +64,11 @@ class TelegramSettings(Group):
 
     @property
     def notes(self) -> list[str]:
-        return [] if self.bot_token else [_NOT_SENT.format("TELEGRAM_BOT_TOKEN")]
+        notes = [] if self.bot_token else [_NOT_SENT.format("TELEGRAM_BOT_TOKEN")]
+        address = urlsplit(self.api_url)
+        if address.scheme == "http" and not is_on_this_machine(address.hostname or ""):
+            notes.append("The bot's token is sent without TLS: TELEGRAM_API_URL is http://")
+        return notes
 
 
 class OwnerSettings(Group):

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import deque
+from collections.abc import Iterable
 from typing import Literal, Protocol
 
 import structlog
@@ -41,6 +42,29 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Close what the channel holds open."""
+
+
+class UnusableChannel:
+    """Stands for a channel that could not be made; what is sent to it fails with the reason."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+
+    async def send(self, _notice: Notice) -> None:
+        raise DeliveryError(self.reason)
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+def faults_of(channels: Iterable[Channel]) -> list[str]:
+    """Return a sentence for each channel that could not be made."""
+    return [
+        f"No alert is sent to {channel.name}: {channel.reason}"
+        for channel in channels
+        if isinstance(channel, UnusableChannel)
+    ]
 
 
 class ChannelQueue:

@@ -21,12 +21,13 @@ from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .admission import Admission
 from .admission_middleware import DEADLINE, AdmissionMiddleware
-from .body_limit import BodyLimitMiddleware
+from .exits import ExitsMiddleware
 from .health import router as health_router
 from .metrics import router as metrics_router
 from .openapi import HEALTH_TAG, operation_id, with_problems
 from .pages import docs_router, front_router
 from .problems import Problem, install_error_handlers
+from .request_limits import RequestLimitsMiddleware
 from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
 from .routing import ServiceRoute
 from .status import router as status_router
@@ -82,7 +83,7 @@ class ServiceAPI(FastAPI):
         self.access = Access(settings, is_admin)
         self.admission = Admission(settings)
         self.parts = ServiceParts(name, slug, self.version, channels)
-        self.add_middleware(BodyLimitMiddleware, max_body_size=settings.http.max_body_size)
+        self.add_middleware(RequestLimitsMiddleware, http=settings.http)
         install_error_handlers(self)
         for router in (health_router, status_router, metrics_router):
             self.include_router(router)
@@ -114,6 +115,7 @@ class ServiceAPI(FastAPI):
         answer a 500 without an id and CORS headers; these have to stand outside of it.
         """
         self.include_router(front_router)  # the last, so that a service may have its own
+        self.add_middleware(ExitsMiddleware)  # likewise, around what the service has added
         app: ASGIApp = AdmissionMiddleware(super().build_middleware_stack(), self.admission)
         origins = self.settings.http.cors_origins
         if origins:

@@ -4,7 +4,6 @@ Everybody sees status words. Figures, reasons and versions are for those whom `A
 them; which is asked last, so that it need not ask a database that has just not answered.
 """
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -131,7 +130,7 @@ async def get_health(request: Request, checks: Checks) -> Response:
             **dict(body),
             version=request.app.version,
             environment=resources.settings.environment,
-            uptime=round(time.time() - resources.lifecycle.started_at, 1),
+            uptime=round(resources.lifecycle.uptime, 1),
             not_ready=_why_not_ready(request, outcomes),
             required=list(checks.required),
             migrations=checks.migrations,

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+import structlog
 from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 
 from ..alerts.alerts import Alerts
-from ..alerts.channels import Channel
+from ..alerts.channels import Channel, faults_of
 from ..config import Settings
 from ..database.session import Database
 from ..health.checks import HealthChecks
@@ -21,6 +22,8 @@ from ..process.lifecycle import Lifecycle
 from ..process.periodic import every
 from ..redis.client import create_redis
 from ..redis.monitor import RedisPoolMonitor
+
+_log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -76,7 +79,10 @@ async def open_resources(
     A service's own resources are opened in their order, after all that `core` has, and are closed
     first. One that raises while it is opened ends the start.
     """
-    async with Alerts(parts.channels(), settings, parts.name) as alerts:
+    channels = parts.channels()
+    for fault in faults_of(channels):
+        _log.warning(fault)
+    async with Alerts(channels, settings, parts.name) as alerts:
         database = Database(settings)
         redis = create_redis(settings)
         redis_monitor = RedisPoolMonitor(redis, settings)

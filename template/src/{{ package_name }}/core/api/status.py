@@ -82,7 +82,11 @@ async def status_page() -> HTMLResponse:
     tags=["health"],
     summary="What the page /status shows",
     dependencies=[Depends(require_details)],
-    responses=errors(ErrorCode.UNAUTHENTICATED),
+    responses=errors(
+        ErrorCode.UNAUTHENTICATED,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.SERVICE_UNAVAILABLE,
+    ),
 )
 async def get_status_data(request: Request) -> StatusData:
     """Show the process that answers; `/metrics` has the sums of all of them."""

@@ -8,11 +8,15 @@ from typing import Annotated
 
 import typer
 
-from ..alerts.alerts import Alerts
+from ..alerts.alerts import Alert, Alerts
 from ..alerts.channels import Channel
+from ..alerts.thread import alerts_of_a_thread
 from ..config import settings_class
 from ..database.migrations import migrate as run_migrations
+from ..observability.logging import configure_logging
+from ..process.connections import Limits
 from ..process.server import Interruptible, check_port, run_server
+from ..process.workers import Death
 from .configuration import check_config
 from .dev import Seed, run_dev
 from .openapi import print_document
@@ -107,16 +111,31 @@ def serve(
     host, port = host or http.host, port or http.port
     or_fail(lambda: check_port(host, port))
     or_fail(lambda: asyncio.run(refuse_foreign_schema(settings)))
-    with Interruptible():
+    limits = Limits.of(settings)
+    if http.workers == 1:
+        with Interruptible():
+            or_fail(lambda: run_server(service.application, host, port, limits=limits))
+        return
+    configure_logging(settings)  # each worker does so itself
+    with Interruptible(), alerts_of_a_thread(service.channels(), settings, service.name) as alerts:
+
+        def on_death(death: Death) -> None:
+            details = {"process": death.pid, "reason": death.reason}
+            alerts.fire(Alert("worker:died", _DIED, details, "critical", lasts=False))
+
         or_fail(
             lambda: run_server(
                 service.application,
                 host,
                 port,
+                limits=limits,
                 workers=http.workers,
-                trusted_proxies=http.trusted_proxies,
+                on_death=on_death,
             )
         )
+
+
+_DIED = "A worker process died, and another one was started"
 
 
 def migrate(

@@ -1,17 +1,21 @@
 """The command `check-config`."""
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from ..config import faults_of, get_settings, settings_class
+from ..alerts.channels import Channel, faults_of
+from ..config import faults_of as faults_of_settings
+from ..config import get_settings, settings_class
 from ..config.report import complain, effective_values, env_example, shown
 from .tables import echo_table
 
 
 def check_config(
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     environment: Annotated[
         str | None, typer.Option(help="Would it start there? Instead of ENVIRONMENT.")
@@ -28,7 +32,7 @@ def check_config(
         settings = settings_class()(environment=environment) if environment else get_settings()
     except ValidationError as error:
         if as_json:
-            typer.echo(json.dumps({"faults": faults_of(error)}, indent=2))
+            typer.echo(json.dumps({"faults": faults_of_settings(error)}, indent=2))
         raise typer.Exit(complain(error)) from None
     values = effective_values(settings)
     if as_json:
@@ -38,5 +42,8 @@ def check_config(
         ("setting", "value", "from"),
         *((name, shown(entry["value"]), entry["source"]) for name, entry in values.items()),
     )
-    for note in settings.notes:
+    channels: Callable[[], Sequence[Channel]] = context.obj.channels
+    # Those of another environment can't be made here.
+    faults = [] if environment else faults_of(channels())
+    for note in (*settings.notes, *faults):
         typer.echo(note)

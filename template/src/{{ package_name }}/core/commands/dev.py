@@ -12,6 +12,7 @@ import typer
 
 from ..config import Settings, get_settings
 from ..database.migrations import migrate
+from ..process.connections import Limits
 from ..process.dev_servers import PASSABLE, DevServerError, missing_servers, private_folder
 from ..process.server import Interruptible, check_port, run_server
 
@@ -44,7 +45,14 @@ def run_dev(application: str, port: int | None, seed: Seed, *, reload: bool) -> 
         key = asyncio.run(_seed(settings, seed))
         typer.echo(f"API key: {key}")
         greeting = f"Serving http://{HOST}:{port}/docs  (Ctrl-C stops everything)"
-        run_server(application, HOST, port, greeting=greeting, reload=reload)
+        run_server(
+            application,
+            HOST,
+            port,
+            limits=Limits.of(settings),
+            greeting=greeting,
+            reload=reload,
+        )
 
 
 @contextmanager

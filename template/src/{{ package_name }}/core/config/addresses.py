@@ -19,7 +19,7 @@ def host_alone(text: str) -> str:
     if not text:
         raise ValueError("is empty; leave it out for the default")
     address = text[1:-1] if text.startswith("[") and text.endswith("]") else text
-    if _is_ipv6(address):
+    if is_ipv6(address):
         return address
     if _NAME.fullmatch(text):
         return text
@@ -28,7 +28,8 @@ def host_alone(text: str) -> str:
     )
 
 
-def _is_ipv6(text: str) -> bool:
+def is_ipv6(text: str) -> bool:
+    """Tell whether it is an address of IPv6, without brackets."""
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

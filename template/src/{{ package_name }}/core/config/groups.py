@@ -203,6 +203,30 @@ class HttpSettings(Group):
         description="Addresses or networks of the proxies whose X-Forwarded-For and "
         "X-Forwarded-Proto are believed, such as 10.0.0.7,10.1.0.0/16",
     )
+    max_body_keys: int = Field(
+        4000,
+        ge=1,
+        description="Keys a JSON body may have, counted by its colons; more answer 413. Each one "
+        "that a schema does not know takes time while nothing else is served",
+    )
+    keep_alive: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="Seconds a connection may wait for its next request: more than the load "
+        "balancer keeps its own (mostly 60), or it sends requests into closed ones and answers 502",
+    )
+    client_timeout: Seconds = Field(
+        30,
+        description="Seconds in which a client has to send a request, body included, and to go on "
+        "reading its answer; else the connection is closed",
+    )
+    max_connections: int = Field(
+        10_000,
+        ge=16,
+        description="Connections of a process, less where its limit of open files is lower. At the "
+        "limit the one that has waited for its client the longest is closed for a new one",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Web pages that may call the API, such as https://a.example,https://b.example",

@@ -49,6 +49,7 @@ from .misspellings import misspellings
 from .names import setting_names
 from .sources import FOUND, FindingsSource, Found, LiteralDotEnvSource, SecretFilesSource
 from .urls import database_url, redis_options, stated_in_redis_url, with_parts
+from .weaknesses import weaknesses
 
 
 class Settings(BaseSettings):
@@ -244,7 +245,8 @@ class Settings(BaseSettings):
     def notes(self) -> list[str]:
         """What whoever starts the service has to know of its settings, a sentence each."""
         groups = [value for _, value in self if isinstance(value, Group)]
-        return [*self._notes, *(note for group in groups for note in group.notes)]
+        own = (note for group in groups for note in group.notes)
+        return [*self._notes, *weaknesses(self), *own]
 
     def origin(self, name: str) -> str:
         """Return the source of the value of an environment name; "default" if it is set nowhere."""

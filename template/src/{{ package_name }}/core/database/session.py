@@ -22,6 +22,7 @@ from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
+from .superuser import warn_of_superuser
 from .tls_files import file_to_blame
 from .transactions.guards import GuardedSession, guard_engine
 
@@ -137,6 +138,8 @@ class Database:
         )
         self.monitor = PoolMonitor(self.engine, settings)
         raise_unreachable(self.engine, settings)
+        if settings.environment != "development":
+            warn_of_superuser(self.engine.sync_engine)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(

@@ -39,10 +39,12 @@ class ErrorCode(ErrorCodeBase):
     FORBIDDEN = "FORBIDDEN", 403, "Not allowed", {"missing_scopes": ["trade"]}
     NOT_FOUND = "NOT_FOUND", 404, "Not found"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", 405, "Method not allowed"
+    REQUEST_TIMEOUT = "REQUEST_TIMEOUT", 408, "Request not received in time"
     CONFLICT = "CONFLICT", 409, "Conflict", {"kind": "unique", "constraint": "uq_accounts_name"}
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", 415, "Request body not JSON"
     RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests", {"reason": "key"}
+    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE", 431, "Request headers too large"
     VALIDATION_FAILED = (
         "VALIDATION_FAILED",
         422,

@@ -156,5 +156,10 @@ def _inbound_ids(scope: Scope) -> tuple[str, str]:
             trace_id = match[1]
     if times == 1 and _SAFE_ID.fullmatch(request_id):  # of two, which would it be?
         return request_id.decode(), trace_id.decode()
+    return new_request_id(), trace_id.decode()
+
+
+def new_request_id() -> str:
+    """Return an id that no other request has."""
     # It has to be unique, not secret; and `random` seeds itself anew in a forked process.
-    return f"{random.getrandbits(128):032x}", trace_id.decode()
+    return f"{random.getrandbits(128):032x}"

@@ -16,6 +16,7 @@ from ..config import Settings
 from ..errors.context import current_context
 from ..errors.middleware import get_request
 from .redaction import redactor_of
+from .tracebacks import TracebackLimit
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
@@ -32,6 +33,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     ]
     render = _to_json if settings.log_as_json else _for_people(stream.isatty())
     written: list[Processor] = [
+        TracebackLimit(),
         _add_exception,
         _Redact(settings),
         lambda _logger, _method, event: render(event).decode(),
@@ -61,14 +63,21 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logger.handlers = []
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # ours has the route and the request id
-    logging.getLogger("uvicorn.error").addFilter(_is_no_refused_websocket)
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     sql_level = logging.INFO if settings.debug else logging.WARNING
     logging.getLogger("sqlalchemy.engine").setLevel(sql_level)
 
 
-def _is_no_refused_websocket(record: logging.LogRecord) -> bool:
-    # uvicorn says so, as an error, of every websocket that is refused with a response.
-    return record.msg != "ASGI callable returned without completing handshake."
+def _is_news(record: logging.LogRecord) -> bool:
+    return record.msg not in _SAID_BETTER
+
+
+# uvicorn says so, as an error, of every websocket that is refused with a response; and, without an
+# id, of each request that core/process/connections.py refuses.
+_SAID_BETTER = {
+    "ASGI callable returned without completing handshake.",
+    "Invalid HTTP request received.",
+}
 
 
 # A module's logger keeps this list, and what it writes with, from its first line on: so both are

@@ -16,6 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.values import MultiProcessValue
 
 from .shared_metrics import VARIABLE as SHARED_FOLDER
 
@@ -102,6 +103,18 @@ def note_workers(count: int) -> None:
             "each worker process shows metrics of its own only: start several with `serve`, or set "
             f"{SHARED_FOLDER} to an empty folder"
         )
+
+
+def count_death(reason: str) -> None:
+    """Count a worker that died, in the process that looks after them: the workers show it."""
+    make = _values_in_the_folder()
+    explanation = "Worker processes that ended without being asked to"
+    make("counter", _DEATHS, f"{_DEATHS}_total", ["reason"], [reason], explanation).inc(1)
+
+
+_DEATHS = "worker_deaths"
+# Metrics are made in a process's memory, or for all, on import: this process has no folder then.
+_values_in_the_folder = lru_cache(MultiProcessValue)
 
 
 def note_health(component: str, is_up: bool, seconds: float, *, is_required: bool) -> None:

@@ -49,14 +49,14 @@ class Drain:
             yield
             return
         note_workers(server.config.workers)
-        ending = _Ending(server, self._seconds, self._shutdown_timeout)
+        ending = _Ending(server, self._shutdown_timeout)
         loop = asyncio.get_running_loop()
 
         def on_signal(number: int, _frame: FrameType | None = None) -> None:
             loop.call_soon_threadsafe(self._signalled, ending, number)
 
         before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
-        _when_parent_ends(lambda: on_signal(signal.SIGTERM))
+        _when_parent_ends(lambda: loop.call_soon_threadsafe(self._orphaned, ending))
         try:
             yield
         finally:
@@ -69,26 +69,32 @@ class Drain:
         if not self.has_begun:
             self.has_begun = True
             _log.info("draining", signal=name, seconds=self._seconds)
-            ending.begin(number)
+            ending.begin(number, self._seconds)
         elif not ending.is_echo(number):
             _log.warning("ending now: requests in flight are cancelled", signal=name)
             ending.hurry()
+
+    def _orphaned(self, ending: "_Ending") -> None:
+        """End without the drain: what starts in the parent's place wants the port."""
+        if not self.has_begun:
+            self.has_begun = True
+            _log.warning("ending: the process that looks after the workers is gone")
+            ending.begin(signal.SIGTERM, 0)
 
 
 class _Ending:
     """Ends what a server of uvicorn does, in the order that loses no request."""
 
-    def __init__(self, server: uvicorn.Server, drain: float, shutdown_timeout: float) -> None:
+    def __init__(self, server: uvicorn.Server, shutdown_timeout: float) -> None:
         self._server = server
-        self._drain_seconds = drain
         self._shutdown_timeout = shutdown_timeout
         self._hurries = asyncio.Event()
         self._first_signal: tuple[int, float] = (0, 0.0)
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, number: int) -> None:
+    def begin(self, number: int, drain: float) -> None:
         self._first_signal = number, time.monotonic()
-        self._task = asyncio.create_task(self._end())
+        self._task = asyncio.create_task(self._end(drain))
 
     def is_echo(self, number: int) -> bool:
         """Whether the signal says again what the first one has said, in the parent's name."""
@@ -106,14 +112,14 @@ class _Ending:
         if self._task is not None:
             self._task.cancel()
 
-    async def _end(self) -> None:
+    async def _end(self, drain: float) -> None:
         server = self._server
         if server.started:
-            await self._wait(self._drain_seconds)
+            await self._wait(drain)
             # uvicorn would close, along with the listener, connections whose request is on its way.
             for listener in server.servers:
                 await close_listener(listener)
-            await self._connections_closed(min(_LAST_REQUESTS_SECONDS, self._drain_seconds))
+            await self._connections_closed(min(_LAST_REQUESTS_SECONDS, drain))
         if server.config.timeout_graceful_shutdown is None:
             # uvicorn's own, which is to wait for ever. A float does as well.
             server.config.timeout_graceful_shutdown = self._shutdown_timeout  # type: ignore[assignment]

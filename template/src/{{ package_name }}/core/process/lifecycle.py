@@ -17,9 +17,15 @@ class Lifecycle:
     def __init__(self, settings: Settings) -> None:
         self.started_at = time.time()
         """Seconds since the epoch."""
+        self._started = time.monotonic()
         self.warm_up = WarmUp()
         self.requests = RequestsInFlight()
         self.drain = Drain(settings)
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start, whatever happened to the clock meanwhile."""
+        return time.monotonic() - self._started
 
     @property
     def is_warm(self) -> bool:

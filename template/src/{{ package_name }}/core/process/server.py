@@ -6,18 +6,19 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 
 from ..observability.shared_metrics import VARIABLE as SHARED_FOLDER
+from .connections import Config, Limits, Load
+from .uvicorn_server import Server
+from .workers import OnDeath, Workers, log_death
 
 
 class ServerError(Exception):
@@ -29,21 +30,22 @@ def run_server(
     host: str,
     port: int,
     *,
+    limits: Limits = Limits(),  # noqa: B008  # it can't be changed
     workers: int = 1,
-    trusted_proxies: Sequence[str] = (),
+    on_death: OnDeath = log_death,
     greeting: str = "",
     reload: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; further ones are ignored then. Call it in `Interruptible`.
 
-    `application` is `module:attribute`. Nobody but `trusted_proxies` may say in headers for whom
-    they ask, and over what. What happens in between is drain.py's. `greeting` is
+    `application` is `module:attribute`. What happens in between is drain.py's. `greeting` is
     printed when the one worker answers; `reload` starts it anew when its package has changed.
     """
     package, _, _ = application.partition(".")
     # create_app has configured the log.
-    config = uvicorn.Config(
+    config = Config(
         application,
+        limits,
         host=host,
         port=port,
         workers=workers,
@@ -52,7 +54,6 @@ def run_server(
         log_config=None,
         log_level="warning" if greeting else None,  # the greeting says it
         server_header=False,
-        forwarded_allow_ips=list(trusted_proxies),
         # Seconds, which have to do for the imports too: who does not answer is killed.
         timeout_worker_healthcheck=20,
         # A page that listens to a stream must not hold up the next version of the code.
@@ -62,11 +63,11 @@ def run_server(
     listener = _listen(host, port)
     if workers > 1:
         with _shared_metrics():
-            _Workers(config, sockets=[listener]).run()
+            Workers(config, [listener], Load(workers), on_death).run()
     elif reload:
-        _Reloader(config, _Server(config, greeting).run, [listener]).run()
+        _Reloader(config, Server(config, Load(), greeting).run, [listener]).run()
     else:
-        server = _Server(config, greeting)
+        server = Server(config, Load(), greeting)
         config.load_app()
         server.run([listener])
         if not server.started:
@@ -77,24 +78,6 @@ def run_server(
 def _folders_of(package: str) -> list[str]:
     spec = importlib.util.find_spec(package)
     return list(spec.submodule_search_locations or []) if spec else []
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server, which greets when it answers."""
-
-    def __init__(self, config: uvicorn.Config, greeting: str) -> None:
-        super().__init__(config)
-        self._greeting = greeting
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        super().run(sockets)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self._greeting:
-            sys.stdout.write(f"{self._greeting}\n")
-            sys.stdout.flush()
 
 
 class _Reloader(WatchFilesReload):
@@ -127,35 +110,18 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class _Workers(Multiprocess):
-    """uvicorn's workers, whose listener closes with theirs, and who hear of a second signal."""
-
-    def run(self) -> None:
-        super().run()
-        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
-            sys.exit(STARTUP_FAILURE)
-
-    def terminate_all(self) -> None:
-        super().terminate_all()
-        # Ours would let clients connect, and wait for a worker that does not come any more.
-        for listener in self.sockets:
-            listener.close()
-
-    def join_all(self) -> None:
-        self.signal_queue.clear()
-        while alive := [process for process in self.processes if process.process.is_alive()]:
-            alive[0].process.join(0.1)
-            if self.signal_queue:
-                self.signal_queue.clear()
-                for process in alive:
-                    process.terminate()
-
-
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
     """A folder in which the workers share their metrics, so that each can show those of all."""
-    with TemporaryDirectory(prefix="metrics-") as folder:
-        os.environ[SHARED_FOLDER] = folder
+    try:
+        folder = TemporaryDirectory(prefix="metrics-")
+    except OSError as error:
+        raise ServerError(
+            f"HTTP_WORKERS above 1 needs a folder for temporary files ({error.strerror}): name one "
+            "in TMPDIR that can be written to, or start more containers with HTTP_WORKERS=1"
+        ) from None
+    with folder:
+        os.environ[SHARED_FOLDER] = folder.name
         try:
             yield
         finally:
