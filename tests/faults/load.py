@@ -172,17 +172,22 @@ class Load:
     patience: float = 3
     _unanswered: set[Connection] = field(default_factory=set)
 
-    async def closed(self, clients: int, seconds: float) -> None:
-        """Have so many clients ask one request after the other, each on its own connection."""
-        until = time.perf_counter() + seconds
-        await asyncio.gather(*(self._client(until) for _ in range(clients)))
+    async def closed(self, clients: int, seconds: float, pause: float = 0) -> None:
+        """Have so many clients ask one request after the other, each on its own connection.
 
-    async def _client(self, until: float) -> None:
+        After a refusal a client pauses for so many seconds.
+        """
+        until = time.perf_counter() + seconds
+        await asyncio.gather(*(self._client(until, pause) for _ in range(clients)))
+
+    async def _client(self, until: float, pause: float) -> None:
         connection = Connection()
         while time.perf_counter() < until:
             request = self.book.next()
             connection = await self.ask(request, connection)
             self.book.ended(request)
+            if request.retry_after:
+                await asyncio.sleep(pause)
 
     async def ask(self, request: Request, connection: Connection | None = None) -> Connection:
         """Ask and wait for the answer; return the connection, a new one if it had to be."""

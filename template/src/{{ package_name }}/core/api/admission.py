@@ -23,8 +23,6 @@ from ..process.rates import Rates
 from ..process.slots import Slots
 
 _READING = {"GET", "HEAD", "OPTIONS"}
-_PATIENCE = 1.0
-"""Seconds that a request waits at most, in all, for others to be done."""
 _KNOWN_KEYS = 10_000
 
 
@@ -41,6 +39,7 @@ class Admission:
         http, connections = settings.http, settings.db.pool_size + settings.db.max_overflow
         most = http.max_in_flight or 4 * connections
         self._most_waiting = 10 * most
+        self._queue_timeout = http.queue_timeout
         self._in_flight = self._slots(most)
         self._writing = self._slots(max(1, connections - max(1, connections // 5)))
         self._of_account = http.account_in_flight or max(1, connections // 2)
@@ -64,7 +63,7 @@ class Admission:
         if caller.key:
             account = self._known.get(caller.key)
             self._refuse_the_frequent(caller, is_known=account is not None)
-            if not all(slots.has_room(_PATIENCE) for slots in places):
+            if not all(slots.has_room(self._queue_timeout) for slots in places):
                 raise self._refusal("overload")  # and not after it has waited for its turn
             if account is not None:
                 await self._take_turn(account, caller)
@@ -142,7 +141,7 @@ class Admission:
             caller.slots.append(slots)
             return
         with WAITING.track_inprogress():
-            is_taken = await slots.take(caller.patience(_PATIENCE))
+            is_taken = await slots.take(caller.patience(self._queue_timeout))
         if not is_taken:
             raise self._refusal(reason)
         caller.slots.append(slots)

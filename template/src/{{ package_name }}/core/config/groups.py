@@ -174,7 +174,12 @@ class HttpSettings(Group):
         ge=1,
         le=100_000,
         description="Requests that a process works on at a time, four times its connections to the"
-        " database unless set; others wait for a second at most, or answer 503",
+        " database unless set; others wait, or answer 503",
+    )
+    queue_timeout: Seconds = Field(
+        1,
+        description="Seconds that a request waits at most for others to be done; who would wait for"
+        " longer is refused at once. More than clients wait for an answer serves nobody in a rush",
     )
     account_in_flight: int | None = Field(
         None,

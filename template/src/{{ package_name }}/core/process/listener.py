@@ -33,7 +33,8 @@ class Listener:
     """Accepts connections from a socket that other processes may listen to as well.
 
     asyncio's own takes all that wait at once: the first worker that wakes up would serve them
-    alone. This one looks at the others before each. It is of use where uvicorn expects an `asyncio.Server`.
+    alone. This one looks at the others before each. It is of use where uvicorn expects an
+    `asyncio.Server`.
     """
 
     def __init__(
