@@ -1,4 +1,4 @@
-"""Who may see more of the service than whether it is healthy: figures, versions, reasons."""
+"""The people who may see more than healthy or not: figures, versions, reasons."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ from ..errors import ErrorCode, TradingException
 _log = structlog.get_logger(__name__)
 
 IsAdmin = Callable[[Request, str], Awaitable[bool | None]]
-"""Whether an API key, given as text, has the scope `admin`; None if there is no such key.
+"""Tells whether an API key, given as text, has the scope `admin`; None if there is no such key.
 
 May take long, and may raise.
 """

@@ -21,6 +21,7 @@ from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .admission import Admission
 from .admission_middleware import DEADLINE, AdmissionMiddleware
+from .examples import with_examples
 from .exits import ExitsMiddleware
 from .health import router as health_router
 from .metrics import router as metrics_router
@@ -45,7 +46,7 @@ class ServiceAPI(FastAPI):
     """
 
     resources: Resources
-    """What the application holds while it runs; there is none before it is started."""
+    """The things that the application holds while it runs; there are none before it is started."""
 
     def __init__(
         self,
@@ -130,10 +131,10 @@ class ServiceAPI(FastAPI):
         return LifecycleMiddleware(app, self.lifecycle)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, made when it is first asked for."""
-        is_new = self.openapi_schema is None
+        """Return the OpenAPI document, which is made anew after a route was added."""
+        known = self.openapi_schema
         document = super().openapi()
-        return with_problems(document) if is_new else document
+        return document if document is known else with_examples(with_problems(document))
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", mi
 
 @dataclass(frozen=True)
 class _Service:
-    """What the commands need to know of the service; `context.obj`."""
+    """The facts about the service that the commands need; `context.obj`."""
 
     name: str
     application: str

@@ -1,4 +1,4 @@
-"""The connection on which PostgreSQL is asked whether it answers, and how migrated it is.
+"""The connection on which PostgreSQL is asked whether it answers, and for its migrations.
 
 It is not of the pool: a busy pool delays no check, and a check takes no connection away.
 """
@@ -19,7 +19,7 @@ _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSE
 
 
 class Migrations(BaseModel):
-    """How the tables of the database compare with what this code was written for.
+    """The tables of the database, compared with those that this code was written for.
 
     `ahead` has a revision this code does not know: a newer version of the service has migrated,
     while this one still runs. `behind` lacks one that this code needs. `foreign`: the tables are
@@ -33,7 +33,7 @@ class Migrations(BaseModel):
 
 
 class PostgresConnection:
-    """One connection, which is kept open. The question is: how migrated is the database?"""
+    """One connection, which is kept open. The question is: which migrations has the database?"""
 
     def __init__(self, settings: Settings) -> None:
         url = settings.sqlalchemy_url
@@ -97,7 +97,7 @@ class PostgresConnection:
 
     @property
     def migrations(self) -> Migrations:
-        """How migrated the database was at the last answer."""
+        """The migrations of the database at the last answer."""
         if self.revisions is None or self.found is None:
             return Migrations()
         status, problem = self._compare(self.found, self.revisions)

@@ -1,6 +1,6 @@
 """Prometheus metrics of the pools, by the names that OpenTelemetry gives them.
 
-Right with several worker processes: gauges are those of the living workers, summed up.
+They are right with several worker processes: gauges are those of the living workers, summed up.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
