@@ -44,6 +44,7 @@ class Admission:
         self._writing = self._slots(max(1, connections - max(1, connections // 5)))
         self._of_account = http.account_in_flight or max(1, connections // 2)
         self._accounts: dict[UUID, Slots] = {}
+        self._waiting_for_turn = 0
         self._known: dict[bytes, UUID] = {}  # of a key's hash, its account
         self._by_key = Rates(http.key_rate, 2 * http.key_rate)
         self._by_client = Rates(http.client_rate, 2 * http.client_rate)
@@ -63,8 +64,9 @@ class Admission:
         if caller.key:
             account = self._known.get(caller.key)
             self._refuse_the_frequent(caller, is_known=account is not None)
-            if not all(slots.has_room(self._queue_timeout) for slots in places):
-                raise self._refusal("overload")  # and not after it has waited for its turn
+            for slots in places:
+                if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
+                    raise self._refusal("overload")  # and not after it has waited for its turn
             if account is not None:
                 await self._take_turn(account, caller)
         for slots in places:
@@ -134,7 +136,11 @@ class Admission:
         if slots is None:
             slots = self._accounts[account] = self._slots(self._of_account)
         caller.account = account
-        await self._take(slots, caller, "account")
+        self._waiting_for_turn += 1
+        try:
+            await self._take(slots, caller, "account")
+        finally:
+            self._waiting_for_turn -= 1
 
     async def _take(self, slots: Slots, caller: Caller, reason: str) -> None:
         if slots.take_now():

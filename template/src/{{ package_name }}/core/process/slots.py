@@ -7,6 +7,8 @@ from contextlib import suppress
 
 _WINDOW = 0.1
 """Seconds over which the pace is measured."""
+_FRESH = 1.0
+"""Seconds for which the pace is believed when nobody has waited since."""
 _SHARE = 0.6
 """Share of their patience that those who may wait are expected to need: the pace changes."""
 
@@ -36,19 +38,24 @@ class Slots:
         self.used += 1
         return True
 
-    def has_room(self, patience: float) -> bool:
-        """Tell whether a slot is free, or who waits for one so many seconds is likely to get it."""
+    def has_room(self, patience: float, ahead: int = 0) -> bool:
+        """Tell whether a slot is free, or who waits for one so many seconds is likely to get it.
+
+        `ahead` are others who will wait for one earlier.
+        """
         if self.used < self.limit:
             return True
         now = time.monotonic()
         count = len(self._waiting)
         if not count:
+            if now - self._window_began > _FRESH:
+                self._pace = 0.0
             self._window_began = self._last_given = now
             self._given_in_window = 0
         if patience <= 0 or count >= self._most_waiting:
             return False
-        expected = max(self._pace * (count + 1), now - self._last_given)
-        return count < self.limit or expected <= _SHARE * patience
+        expected = max(self._pace * (count + ahead + 1), now - self._last_given)
+        return count + ahead < self.limit or expected <= _SHARE * patience
 
     async def take(self, patience: float) -> bool:
         """Take a slot, or wait for one, so many seconds at most; return whether there was one.
