@@ -26,7 +26,7 @@ from .core.errors import TradingException
 from .market import instruments
 from .market.instruments import InstrumentRequest, Symbol
 from .market.money import Amount, Currency, PositiveAmount, plain
-from .notifications import channels
+from .notifications import channels, has_channels
 from .settings import get_settings
 from .trading import accounts, api_keys, demo, deposits
 from .trading.accounts import Account, AccountName
@@ -41,6 +41,7 @@ cli = create_cli(
     description=project.DESCRIPTION,
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
+    has_channels=has_channels(),
     seed=demo.demo_key,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")

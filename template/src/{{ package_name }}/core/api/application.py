@@ -17,6 +17,7 @@ from ..observability.logging import configure_logging
 from ..observability.metrics import note_build
 from ..observability.request_log import RequestLogMiddleware
 from ..observability.telemetry import telemetry_config
+from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .admission import Admission
@@ -60,6 +61,7 @@ class ServiceAPI(FastAPI):
         tags: Sequence[dict[str, Any]] = (),
         **options: Any,
     ) -> None:
+        end_without_collecting()
         configure_logging(settings)
         options.setdefault("telemetry", telemetry_config())
         options.setdefault("version", version(slug) if slug else "0")

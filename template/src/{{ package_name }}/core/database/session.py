@@ -26,6 +26,10 @@ from .superuser import warn_of_superuser
 from .tls_files import file_to_blame
 from .transactions.guards import GuardedSession, guard_engine
 
+# Seconds after DB_STATEMENT_TIMEOUT. PostgreSQL ends a statement by itself, unless it is frozen or
+# cut off.
+GRACE = 5.0
+
 
 class DatabaseUnreachableError(ConnectionError):
     """No connection to PostgreSQL could be opened; the cause says why."""
@@ -127,8 +131,7 @@ class Database:
         self.engine = create_engine(
             settings,
             timeouts(db),
-            # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
-            {"command_timeout": db.statement_timeout + 5},
+            {"command_timeout": db.statement_timeout + GRACE},
             poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,

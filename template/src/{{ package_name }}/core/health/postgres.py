@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field
 
 from ..config import Settings
 from ..database.migrations import Revisions
-from ..database.schema import owner_in, owner_sql, refusal, version_table
+from ..database.schema import forbidden_sql, owner_in, owner_sql, refusal, version_table
+from ..database.tables import Base
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
 _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
@@ -23,7 +24,7 @@ class Migrations(BaseModel):
 
     `ahead` has a revision this code does not know: a newer version of the service has migrated,
     while this one still runs. `behind` lacks one that this code needs. `foreign`: the tables are
-    another service's.
+    another service's. They can be `at_head` and have a problem: the role may not use them.
     """
 
     status: Literal["at_head", "ahead", "behind", "foreign", "unknown"] = "unknown"
@@ -48,8 +49,10 @@ class PostgresConnection:
         # Nothing is set on the connection: behind PgBouncer the next question may have another one.
         self._question = (
             f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
-            f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions"
+            f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions,"
+            f" ARRAY({forbidden_sql(settings)}) AS forbidden"
         )
+        self._tables = list(Base.metadata.tables)
         self._settings = settings
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
@@ -58,6 +61,8 @@ class PostgresConnection:
         """The revisions of the database; None until it has answered."""
         self.owner: str | None = None
         """The service that the schema belongs to."""
+        self.forbidden: list[str] = []
+        """The tables of this service that the role has no right to."""
 
     async def ask(self) -> None:
         """Raise an error unless PostgreSQL answers."""
@@ -76,14 +81,15 @@ class PostgresConnection:
         block = connection.transaction() if self._behind_pgbouncer else nullcontext()
         try:
             async with block:
-                row = await connection.fetchrow(self._question)
+                row = await connection.fetchrow(self._question, self._tables)
         except asyncpg.UndefinedTableError:  # nobody has ever migrated it
-            row = {"owner": None, "revisions": []}
+            row = {"owner": None, "revisions": [], "forbidden": []}
         except BaseException:
             connection.terminate()
             raise
         self.found = frozenset(row["revisions"])
         self.owner = owner_in(row["owner"])
+        self.forbidden = row["forbidden"]
 
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything."""
@@ -105,7 +111,7 @@ class PostgresConnection:
             status=status,
             expected=sorted(self.revisions.heads),
             found=sorted(self.found),
-            problem=problem,
+            problem=problem or self._refused(),
         )
 
     def _compare(
@@ -119,3 +125,9 @@ class PostgresConnection:
             command = f"{self._settings.slug} migrate".lstrip()
             return "behind", f"the tables are older than this code; run `{command}`"
         return "ahead", ""
+
+    def _refused(self) -> str:
+        if not self.forbidden:
+            return ""
+        role, tables = self._settings.sqlalchemy_url.username, ", ".join(self.forbidden)
+        return f"the role {role!r} has no right to {tables}; GRANT it what it needs"

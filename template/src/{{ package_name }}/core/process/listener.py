@@ -8,16 +8,11 @@ from contextlib import suppress
 from typing import Final
 
 import structlog
-from prometheus_client import Counter
 
+from ..observability.metrics import ACCEPT_FAILURES, CONNECTIONS_EVICTED
 from .connections import Connections
 
 _log = structlog.get_logger(__name__)
-
-_EVICTED = Counter(
-    "http_connections_evicted", "Connections that were closed, waiting for their client, for others"
-)
-_FAILURES = Counter("http_accept_failures", "Times that no connection could be accepted")
 
 RESERVE: Final = 16
 """Connections beyond the limit, for when all of them are being served: health is asked then."""
@@ -104,7 +99,7 @@ class Listener:
             return False
         if count >= self._limit:
             if self._connections.close_one():
-                _EVICTED.inc()
+                CONNECTIONS_EVICTED.inc()
                 self._tell("connections are at their limit", evicted=1)
             elif count >= self._limit + RESERVE:
                 self._tell("connections are at their limit, and all are being served")
@@ -115,7 +110,7 @@ class Listener:
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return False  # another worker was quicker, or the client has left
         except OSError as error:  # no file or no memory is left
-            _FAILURES.inc()
+            ACCEPT_FAILURES.inc()
             self._connections.close_one()
             self._tell("connections can't be accepted", reason=error.strerror or repr(error))
             self._pause(_PAUSE_SECONDS)

@@ -59,15 +59,16 @@ def run_server(
         # A page that listens to a stream must not hold up the next version of the code.
         timeout_graceful_shutdown=1 if reload else None,
     )
-    # A listener of ours, so that one worker and several listen on the same addresses.
-    listener = _listen(host, port)
+    # Listeners of ours, so that one worker and several listen on the same addresses.
     if workers > 1:
         with _shared_metrics():
-            Workers(config, [listener], Load(workers), on_death).run()
+            Workers(config, [_listen(host, port)], Load(workers), on_death).run()
     elif reload:
-        _Reloader(config, Server(config, Load(), greeting).run, [listener]).run()
+        server = Server(config, Load(), greeting)
+        _Reloader(config, server.run, [_listen(host, port)]).run()
     else:
         server = Server(config, Load(), greeting)
+        listener = _listen(host, port)
         config.load_app()
         server.run([listener])
         if not server.started:

@@ -132,7 +132,7 @@ class Workers(Multiprocess):
                 self.should_exit.set()
                 return
             self.processes[index] = self._started(index)
-            count_death(fault)
+            count_death()
             self._on_death(Death(worker.pid or 0, fault))
 
     def terminate_all(self) -> None:
