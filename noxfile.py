@@ -120,6 +120,17 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    python = str(service / ".venv" / "bin" / "python")
+    with session.chdir(service), timed(session, "faults"):
+        session.run(python, str(HERE / "tests" / "faults"), *session.posargs, external=True)
+
+
+@nox.session
 def browser(session: nox.Session) -> None:
     """The pages of a rendered service, in a Chromium that has to be installed."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):

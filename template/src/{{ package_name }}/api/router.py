@@ -29,7 +29,10 @@ router = APIRouter(
         ErrorCode.UNAUTHENTICATED,
         ErrorCode.FORBIDDEN,
         ErrorCode.VALIDATION_FAILED,
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.OVERLOADED,
         ErrorCode.SERVICE_UNAVAILABLE,
+        ErrorCode.DEADLINE_EXCEEDED,
     ),
 )
 router.include_router(orders)

@@ -20,6 +20,8 @@ from ..observability.telemetry import telemetry_config
 from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
+from .admission import Admission
+from .admission_middleware import DEADLINE, AdmissionMiddleware
 from .examples import with_examples
 from .exits import ExitsMiddleware
 from .health import router as health_router
@@ -82,6 +84,7 @@ class ServiceAPI(FastAPI):
         self.public_context = frozenset(public_context)
         self.lifecycle = Lifecycle(settings)
         self.access = Access(settings, is_admin)
+        self.admission = Admission(settings)
         self.parts = ServiceParts(name, slug, self.version, channels)
         self.add_middleware(RequestLimitsMiddleware, http=settings.http)
         install_error_handlers(self)
@@ -90,6 +93,7 @@ class ServiceAPI(FastAPI):
         if settings.shows_docs:
             self.include_router(docs_router)
         self._own_routes = list(self.router.routes)
+        self.add_periodic_work(settings.monitor.interval, self._check_admission)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -105,8 +109,11 @@ class ServiceAPI(FastAPI):
         """
         self.parts.periodic.append((seconds, work))
 
+    async def _check_admission(self, resources: Resources) -> None:
+        self.admission.check(resources.alerts)
+
     def build_middleware_stack(self) -> ASGIApp:
-        """Build the middleware, outermost first: lifecycle, request id, request log, CORS.
+        """Build the middleware, outermost first: lifecycle, request id, log, CORS, admission.
 
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
@@ -116,14 +123,14 @@ class ServiceAPI(FastAPI):
         ask_last(self.router.routes, self._own_routes)
         self.include_router(front_router)  # the last, so that a service may have its own
         self.add_middleware(ExitsMiddleware)  # likewise, around what the service has added
-        app = super().build_middleware_stack()
+        app: ASGIApp = AdmissionMiddleware(super().build_middleware_stack(), self.admission)
         origins = self.settings.http.cors_origins
         if origins:
             app = CORSMiddleware(
                 app,
                 allow_origins=origins,
                 allow_methods=["*"],
-                allow_headers=["Authorization", "Content-Type", HEADER],
+                allow_headers=["Authorization", "Content-Type", HEADER, DEADLINE],
                 expose_headers=[HEADER, "Retry-After"],
             )
         app = RequestIDMiddleware(RequestLogMiddleware(app))

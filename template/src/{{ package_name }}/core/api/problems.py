@@ -154,6 +154,7 @@ _SPECIAL = {
     ErrorCode.CONSTRAINT_VIOLATED,
     ErrorCode.ORDER_FAILED,
     ErrorCode.OUTCOME_UNKNOWN,
+    ErrorCode.OVERLOADED,
 }
 _CODE_OF_STATUS = {code.status: code for code in ErrorCode if code not in _SPECIAL}
 

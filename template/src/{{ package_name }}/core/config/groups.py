@@ -1,5 +1,6 @@
 """The groups of settings: a group's fields share the first word of their environment names."""
 
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
@@ -13,6 +14,7 @@ from .urls import redis_options
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SchemaName = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000)]
 Component = Literal["database", "redis"]
 
 
@@ -66,7 +68,7 @@ class DatabaseSettings(Group):
         description="Connections the service may open; a start that could open more is refused",
     )
     pool_timeout: Seconds = Field(
-        10, description="Seconds to wait for a free connection; then the request answers 503"
+        2, description="Seconds to wait for a free connection; then the request answers 503"
     )
     pool_recycle: int = Field(
         1800, ge=-1, description="Seconds after which a connection is renewed; -1 is never"
@@ -93,15 +95,15 @@ class DatabaseSettings(Group):
         " 0 is never. Too few report slow but sound work",
     )
     connect_timeout: Seconds = Field(
-        5, description="Seconds to wait for a new connection; at most DB_POOL_TIMEOUT"
+        2, description="Seconds to wait for a new connection; at most DB_POOL_TIMEOUT"
     )
     statement_timeout: Seconds = Field(
         30, description="Seconds one SQL statement may take; then PostgreSQL ends it"
     )
     lock_timeout: Seconds = Field(
-        10,
-        description="Seconds a statement may wait for a lock. Longer waits fail with 55P03; more "
-        "than DB_STATEMENT_TIMEOUT has no effect",
+        2,
+        description="Seconds a statement may wait for a lock. Longer waits fail with 55P03, and the"
+        " request answers 503; more than DB_STATEMENT_TIMEOUT has no effect",
     )
     idle_in_transaction_session_timeout: Seconds = Field(
         60,
@@ -185,6 +187,45 @@ class HttpSettings(Group):
     max_body_size: int = Field(
         1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"
     )
+    max_in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Requests that a process works on at a time, four times its connections to the"
+        " database unless set; others wait, or answer 503",
+    )
+    queue_timeout: Seconds = Field(
+        1,
+        description="Seconds that a request waits at most for others to be done; who would wait for"
+        " longer is refused at once. More than clients wait for an answer serves nobody in a rush",
+    )
+    account_in_flight: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Requests of one account that a process works on at a time, half its "
+        "connections to the database unless set; others wait likewise, or answer 429",
+    )
+    key_rate: Rate = Field(
+        1000,
+        description="Requests a second of one API key that a process serves; further ones answer"
+        " 429. 0 is no limit",
+    )
+    client_rate: Rate = Field(
+        2000,
+        description="Requests a second with a key, of one client address, that a process serves; "
+        "further ones answer 429. 0 is no limit",
+    )
+    unknown_keys: Rate = Field(
+        60,
+        description="Unknown API keys that a client address may try in a minute at a process; then"
+        " keys that the process does not know answer 429. 0 is no limit",
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks of the proxies whose X-Forwarded-For and "
+        "X-Forwarded-Proto are believed, such as 10.0.0.7,10.1.0.0/16",
+    )
     max_body_keys: int = Field(
         4000,
         ge=1,
@@ -236,7 +277,19 @@ class HttpSettings(Group):
         description="Show /docs and /openapi.json to everybody: not in production, unless set",
     )
 
-    _split = field_validator("cors_origins", mode="before")(parts_of)
+    _split = field_validator("cors_origins", "trusted_proxies", mode="before")(parts_of)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                ip_network(text)
+            except ValueError:
+                raise ValueError(
+                    "must be IP addresses or networks, such as 10.0.0.7,10.1.0.0/16"
+                ) from None
+        return value
 
     @field_validator("cors_origins")
     @classmethod

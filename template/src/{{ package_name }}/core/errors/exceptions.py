@@ -43,7 +43,7 @@ class ErrorCode(ErrorCodeBase):
     CONFLICT = "CONFLICT", 409, "Conflict", {"kind": "unique", "constraint": "uq_accounts_name"}
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE", 413, "Request body too large"
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", 415, "Request body not JSON"
-    RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests"
+    RATE_LIMITED = "RATE_LIMITED", 429, "Too many requests", {"reason": "key"}
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE", 431, "Request headers too large"
     VALIDATION_FAILED = (
         "VALIDATION_FAILED",
@@ -64,9 +64,11 @@ class ErrorCode(ErrorCodeBase):
         {"kind": "check", "constraint": "ck_orders_qty_range"},
     )
     ORDER_FAILED = "ORDER_FAILED", 422, "Order failed"
+    CLIENT_GONE = "CLIENT_GONE", 499, "Client gone"
     INTERNAL_ERROR = "INTERNAL_ERROR", 500, "Internal error"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN", 500, "Outcome unknown"
     SERVICE_UNAVAILABLE = "SERVICE_UNAVAILABLE", 503, "Service unavailable"
+    OVERLOADED = "OVERLOADED", 503, "Overloaded"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED", 504, "Took too long"
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
+from uuid import UUID
 
 import orjson
 import structlog
@@ -125,11 +126,13 @@ def log_request(
     duration_ms: float,
     size: int,
     client: str,
+    key_id: UUID | None,
+    account_id: UUID | None,
 ) -> None:
     """Log the line of a request, past structlog and redaction: every request pays for it.
 
-    `method` is one of HTTP's and `route` a template, both from a list of ours, and `client` is an
-    address. So no value can hold a secret, and for that reason it takes no others.
+    `method` is one of HTTP's and `route` a template, both from a list of ours, `client` is an
+    address, and the ids are UUIDs. So no value can hold a secret, and it takes no others.
     """
     level, name = (logging.ERROR, "error") if is_error else (logging.INFO, "info")
     if level < _output.level:
@@ -146,6 +149,8 @@ def log_request(
         "logger": "access",
         "timestamp": datetime.now(UTC),
     }
+    if key_id is not None:
+        line["key_id"], line["account_id"] = key_id, account_id
     _output.write(_output.render(_add_ids(None, "", line)))
 
 

@@ -4,6 +4,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .addresses import client_address
 from .logging import log_request
 from .metrics import IN_PROGRESS, count_request, known_method
 from .route import own_path, route_template
@@ -56,7 +57,7 @@ class RequestLogMiddleware:
             method, route = known_method(scope["method"]), route_template(scope)
             count_request(method, route, status, seconds)
             if not is_polled(own_path(scope)):
-                client = scope.get("client")
+                state = scope.get("state", {})
                 log_request(
                     "request" if is_complete else "request broken off",
                     is_error=status >= 500 or not is_complete,
@@ -65,5 +66,7 @@ class RequestLogMiddleware:
                     status=status,
                     duration_ms=round(seconds * 1000, 2),
                     size=size,
-                    client=client[0] if client else "",
+                    client=client_address(scope),
+                    key_id=state.get("key_id"),
+                    account_id=state.get("account_id"),
                 )

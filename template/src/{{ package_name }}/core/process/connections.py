@@ -40,6 +40,8 @@ class Limits:
     other_files: int = 0
     """Files and connections that the process has open besides, such as those to PostgreSQL."""
     shutdown_timeout: float = 10
+    trusted_proxies: tuple[str, ...] = ()
+    """Those that may say for whom they ask, and over what."""
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -51,6 +53,7 @@ class Limits:
             http.max_connections,
             others,
             http.shutdown_timeout,
+            http.trusted_proxies,
         )
 
 
@@ -59,7 +62,11 @@ class Config(uvicorn.Config):
 
     def __init__(self, application: str, limits: Limits, **options: Any) -> None:
         super().__init__(
-            application, http=Connection, timeout_keep_alive=limits.keep_alive, **options
+            application,
+            http=Connection,
+            timeout_keep_alive=limits.keep_alive,
+            forwarded_allow_ips=list(limits.trusted_proxies),
+            **options,
         )
         self.limits = limits
 

@@ -1,4 +1,4 @@
-"""Accepting connections, one at a time: evenly among workers, and never more than there is room."""
+"""Accepting connections: evenly among workers, and never more than there is room."""
 
 import asyncio
 import resource
@@ -18,6 +18,7 @@ RESERVE: Final = 16
 """Connections beyond the limit, for when all of them are being served: health is asked then."""
 
 _FILES_OF_THE_PROCESS = 64  # its log, libraries, the event loop, what a handler opens
+_MOST_IN_A_ROUND = 100  # of the event loop
 _PAUSE_SECONDS = 0.05
 _SECONDS_FOR_ANOTHER = 0.002
 _SECONDS_BETWEEN_LINES = 60.0
@@ -27,7 +28,8 @@ class Listener:
     """Accepts connections from a socket that other processes may listen to as well.
 
     asyncio's own takes all that wait at once: the first worker that wakes up would serve them
-    alone. It is of use where uvicorn expects an `asyncio.Server`.
+    alone. This one looks at the others before each. It is of use where uvicorn expects an
+    `asyncio.Server`.
     """
 
     def __init__(
@@ -83,10 +85,18 @@ class Listener:
         return self._has_waited
 
     def _accept(self) -> None:
+        # Only one in each round of the loop would leave those that come in a rush waiting, for
+        # seconds, until nobody is there any more to read what they are answered.
+        for _ in range(_MOST_IN_A_ROUND):
+            if not self._accept_one():
+                return
+
+    def _accept_one(self) -> bool:
+        """Accept the next connection; return whether to go on."""
         count = len(self._connections.connections) + len(self._being_opened)
         if self._leaves_it_to_another(count):
             self._pause(_SECONDS_FOR_ANOTHER)
-            return
+            return False
         if count >= self._limit:
             if self._connections.close_one():
                 CONNECTIONS_EVICTED.inc()
@@ -94,20 +104,21 @@ class Listener:
             elif count >= self._limit + RESERVE:
                 self._tell("connections are at their limit, and all are being served")
                 self._pause(_PAUSE_SECONDS)
-                return
+                return False
         try:
             client, _ = self._socket.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return  # another worker was quicker, or the client has left
+            return False  # another worker was quicker, or the client has left
         except OSError as error:  # no file or no memory is left
             ACCEPT_FAILURES.inc()
             self._connections.close_one()
             self._tell("connections can't be accepted", reason=error.strerror or repr(error))
             self._pause(_PAUSE_SECONDS)
-            return
+            return False
         task = self._loop.create_task(self._open(client))
         self._being_opened.add(task)
         task.add_done_callback(self._being_opened.discard)
+        return True
 
     async def _open(self, client: socket.socket) -> None:
         client.setblocking(False)

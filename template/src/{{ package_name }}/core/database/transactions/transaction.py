@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
+from ...errors import TradingException
+from ...process.callers import refuse_if_unwanted
 from .blocks import Block
 from .callbacks import run_callbacks
 from .cancellation import to_the_end
@@ -30,6 +32,7 @@ class Transaction(Block):
         self._is_committed = False
 
     async def _begin(self) -> None:
+        refuse_if_unwanted()
         session, characteristics = self.session, self._characteristics()
         self._started = time.perf_counter()
         await guard(session)
@@ -62,6 +65,11 @@ class Transaction(Block):
             refusal = TransactionUsageError("rollback() or close() was called inside the block")
             await self._undo(refusal)
             raise refusal
+        try:
+            refuse_if_unwanted()  # it may have waited long, for a lock
+        except TradingException as refusal:
+            await self._undo(refusal)
+            raise
         try:
             await to_the_end(self._commit())
         except CancelledError as cancelled:

@@ -1,0 +1,188 @@
+"""The door: which requests are served, now or in a moment, and which are refused at once.
+
+A request passes it before its body is read, before its key is looked up, and before anything asks
+a database. All of it is counted per process; nothing is shared with others.
+"""
+
+import math
+import random
+from collections import Counter
+from uuid import UUID
+
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+
+from ..alerts.alert import Alert
+from ..alerts.alerts import Alerts
+from ..config import Settings
+from ..errors import ErrorCode, TradingException
+from ..observability.addresses import neighbourhood
+from ..observability.admission_figures import KEYS_REFUSED, SHED, WAITING
+from ..process.callers import Caller, caller_of
+from ..process.rates import Rates
+from ..process.slots import Slots
+
+_READING = {"GET", "HEAD", "OPTIONS"}
+_KNOWN_KEYS = 10_000
+
+
+class Admission:
+    """What is being served, and for whom.
+
+    A request of a known key first waits for its account's turn, then, if it changes something, for
+    one of the connections that such requests may use, then for its place in the process. So an
+    account that is stuck holds up itself, and a fifth of the connections is left for looking up
+    keys and for reads.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        http, connections = settings.http, settings.db.pool_size + settings.db.max_overflow
+        most = http.max_in_flight or 4 * connections
+        self._most_waiting = 10 * most
+        self._queue_timeout = http.queue_timeout
+        self._in_flight = self._slots(most)
+        self._writing = self._slots(max(1, connections - max(1, connections // 5)))
+        self._of_account = http.account_in_flight or max(1, connections // 2)
+        self._accounts: dict[UUID, Slots] = {}
+        self._waiting_for_turn = 0
+        self._known: dict[bytes, UUID] = {}  # of a key's hash, its account
+        self._by_key = Rates(http.key_rate, 2 * http.key_rate)
+        self._by_client = Rates(http.client_rate, 2 * http.client_rate)
+        self._unknown_keys = Rates(http.unknown_keys / 60, http.unknown_keys)
+        self._refused: Counter[str] = Counter()
+        self._refused_before: Counter[str] = Counter()
+
+    async def admit(self, scope: Scope, caller: Caller) -> None:
+        """Return when the request may be served. Raises TradingException for one that may not.
+
+        `leave` has to follow in any case.
+        """
+        if caller.deadline is not None:
+            caller.refuse_if_late()
+        is_reading = scope["method"] in _READING
+        places = (self._in_flight,) if is_reading else (self._writing, self._in_flight)
+        if caller.key:
+            account = self._known.get(caller.key)
+            self._refuse_the_frequent(caller, is_known=account is not None)
+            for slots in places:
+                if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
+                    raise self._refusal("overload")  # and not after it has waited for its turn
+            if account is not None:
+                await self._take_turn(account, caller)
+        for slots in places:
+            await self._take(slots, caller, "overload")
+
+    def leave(self, caller: Caller) -> None:
+        """Let others have what the request held."""
+        caller.give_back()
+        account = caller.account
+        if account in self._accounts and not self._accounts[account].used:
+            del self._accounts[account]
+
+    def may_look_up(self, request: HTTPConnection) -> bool:
+        """Tell whether the request's key may be looked up: not after too many unknown ones."""
+        caller = caller_of(request.scope)
+        is_known = caller.key in self._known
+        return is_known or not self._unknown_keys.wait_of(neighbourhood(caller.address))
+
+    def key_unknown(self, request: HTTPConnection) -> None:
+        """Note that there is no such key as the request has sent."""
+        caller = caller_of(request.scope)
+        self._known.pop(caller.key, None)
+        self._unknown_keys.note(neighbourhood(caller.address))
+        KEYS_REFUSED.inc()
+
+    async def key_known(self, request: HTTPConnection, key_id: UUID, account_id: UUID) -> None:
+        """Note whose key the request has sent; wait for that account's turn if it has not had it.
+
+        Raises TradingException RATE_LIMITED.
+        """
+        request.state.key_id, request.state.account_id = key_id, account_id
+        caller = caller_of(request.scope)
+        if caller.key not in self._known and len(self._known) >= _KNOWN_KEYS:
+            del self._known[next(iter(self._known))]
+        self._known[caller.key] = account_id
+        if caller.account is None:
+            await self._take_turn(account_id, caller)
+
+    def check(self, alerts: Alerts) -> None:
+        """Tell `alerts` what was refused since the last time. Called every few seconds."""
+        news = self._refused - self._refused_before
+        self._refused_before = self._refused.copy()
+        for reason, (key, begun, over) in _ALERTS.items():
+            if news[reason]:
+                alerts.fire(Alert(key, begun, {"refused": news[reason], **self._figures()}))
+            else:
+                alerts.resolve(key, over)
+
+    def _figures(self) -> dict[str, int]:
+        return {"in_flight": self._in_flight.used, "at_most": self._in_flight.limit}
+
+    def _slots(self, limit: int) -> Slots:
+        return Slots(limit, self._most_waiting)
+
+    def _refuse_the_frequent(self, caller: Caller, *, is_known: bool) -> None:
+        client = neighbourhood(caller.address)
+        if client and (seconds := self._by_client.take(client)):
+            raise self._refusal("client", seconds)
+        if is_known:
+            if seconds := self._by_key.take(caller.key):
+                raise self._refusal("key", seconds)
+        elif seconds := self._unknown_keys.wait_of(client):
+            raise self._refusal("unknown_keys", seconds)
+
+    async def _take_turn(self, account: UUID, caller: Caller) -> None:
+        slots = self._accounts.get(account)
+        if slots is None:
+            slots = self._accounts[account] = self._slots(self._of_account)
+        caller.account = account
+        self._waiting_for_turn += 1
+        try:
+            await self._take(slots, caller, "account")
+        finally:
+            self._waiting_for_turn -= 1
+
+    async def _take(self, slots: Slots, caller: Caller, reason: str) -> None:
+        if slots.take_now():
+            caller.slots.append(slots)
+            return
+        with WAITING.track_inprogress():
+            is_taken = await slots.take(caller.patience(self._queue_timeout))
+        if not is_taken:
+            raise self._refusal(reason)
+        caller.slots.append(slots)
+        caller.refuse_if_unwanted()
+
+    def _refusal(self, reason: str, seconds: float = 0) -> TradingException:
+        SHED.labels(reason).inc()
+        self._refused[reason] += 1
+        code, text = _REFUSALS[reason]
+        details = {} if code is ErrorCode.OVERLOADED else {"reason": reason}
+        return TradingException(code, text, details, retry_after(seconds))
+
+
+def retry_after(seconds: float = 0) -> dict[str, str]:
+    """Return the header that says when to come back: not all at the same time."""
+    return {"Retry-After": str(math.ceil(seconds) + random.randint(1, 3))}  # noqa: S311
+
+
+_REFUSALS = {
+    "overload": (ErrorCode.OVERLOADED, "Too many requests are being served; nothing was done"),
+    "account": (ErrorCode.RATE_LIMITED, "Too many requests of this account are being served"),
+    "key": (ErrorCode.RATE_LIMITED, "This API key sends too many requests"),
+    "client": (ErrorCode.RATE_LIMITED, "This address sends too many requests"),
+    "unknown_keys": (ErrorCode.RATE_LIMITED, "This address has sent too many unknown API keys"),
+}
+_ALERTS = {
+    # Key, title, and title of the end.
+    "overload": (
+        "requests:refused",
+        "Requests are refused: more come than can be served",
+        "Requests are no longer refused",
+    ),
+    "unknown_keys": (
+        "keys:unknown",
+        "A client tries one unknown API key after the other",
+        "No client tries unknown API keys any more",
+    ),
+}

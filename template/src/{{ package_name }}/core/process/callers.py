@@ -1,0 +1,131 @@
+"""Who has sent a request: whether they still wait for its answer, and what it may go on using."""
+
+import time
+from collections import deque
+from typing import Any
+from uuid import UUID
+
+from starlette.types import Message, Receive, Scope
+
+from ..errors import ErrorCode, TradingException
+from ..errors.middleware import get_request
+from .slots import Slots
+
+_CALLER = "caller"
+
+
+class Caller:
+    """The client of a request, in its scope while it is served.
+
+    `deadline` is in seconds since the epoch: nobody wants an answer after it.
+    """
+
+    __slots__ = (
+        "_kept",
+        "_receive",
+        "_waits_until",
+        "account",
+        "address",
+        "deadline",
+        "is_answered",
+        "key",
+        "slots",
+    )
+
+    def __init__(self, receive: Receive, address: str, key: bytes, deadline: float | None) -> None:
+        self.address = address
+        self.key = key
+        """Hash of the header Authorization; empty without one."""
+        self.account: UUID | None = None
+        """Whose turn it has; None as long as that is not known."""
+        self.deadline = deadline
+        self.is_answered = False
+        """Whether the response has begun."""
+        self.slots: list[Slots] = []
+        """What is given back when the request is over."""
+        self._waits_until: float | None = None
+        self._receive = receive
+        self._kept: deque[Message] = deque()
+
+    async def receive(self) -> Message:
+        """Receive as the application does."""
+        return self._kept.popleft() if self._kept else await self._receive()
+
+    def has_left(self) -> bool:
+        """Whether the client has closed the connection. It does not wait.
+
+        Not known before the whole body is here: a part of it is all that is looked at.
+        """
+        while not self._kept or _is_whole(self._kept[-1]):
+            message = _at_once(self._receive)
+            if message is None:
+                return False
+            self._kept.append(message)
+        return bool(self._kept[-1]["type"] == "http.disconnect")
+
+    def patience(self, seconds: float) -> float:
+        """Return what is left of so many seconds, which have begun when this was asked first."""
+        now = time.monotonic()
+        if self._waits_until is None:
+            self._waits_until = now + seconds
+        return self._waits_until - now
+
+    def refuse_if_unwanted(self) -> None:
+        """Raise TradingException if the client has left, or its deadline has passed."""
+        self.refuse_if_late()
+        if self.has_left():
+            raise TradingException(
+                ErrorCode.CLIENT_GONE, "The client has closed the connection; nothing was done"
+            )
+
+    def refuse_if_late(self) -> None:
+        """Raise TradingException DEADLINE_EXCEEDED if the deadline has passed."""
+        if self.deadline is not None and (late := time.time() - self.deadline) > 0:
+            raise TradingException(
+                ErrorCode.DEADLINE_EXCEEDED,
+                f"The deadline that the request sets passed {late:.3f} s ago; nothing was done",
+            )
+
+    def give_back(self) -> None:
+        """Give back every slot that it holds."""
+        while self.slots:
+            self.slots.pop().give_back()
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Return the caller of the request of that scope."""
+    caller: Caller = scope[_CALLER]
+    return caller
+
+
+def set_caller(scope: Scope, caller: Caller) -> None:
+    """Have `caller_of` return that caller."""
+    scope[_CALLER] = caller
+
+
+def refuse_if_unwanted() -> None:
+    """Raise TradingException if nobody waits any more for what the current request does.
+
+    What works outside of a request, or after its response has begun, is not asked.
+    """
+    scope = get_request().scope
+    caller: Caller | None = scope.get(_CALLER) if scope else None
+    if caller is not None and not caller.is_answered:
+        caller.refuse_if_unwanted()
+
+
+def _is_whole(message: Message) -> bool:
+    """Whether the end of the connection is what comes next."""
+    return message["type"] == "http.request" and not message.get("more_body", False)
+
+
+def _at_once(receive: Receive) -> Message | None:
+    """Return the next message if it is there already. A server only waits for it."""
+    steps: Any = receive().__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        message: Message = done.value
+        return message
+    steps.close()
+    return None
