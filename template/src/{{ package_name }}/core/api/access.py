@@ -35,8 +35,11 @@ class Access:
         self._is_admin = is_admin
         self._known: OrderedDict[bytes, float] = OrderedDict()  # hash -> until when
 
-    async def sees_details(self, request: Request) -> bool:
-        """Tell whether the caller may see details. Takes no longer than HEALTH_TIMEOUT."""
+    async def sees_details(self, request: Request) -> bool | None:
+        """Tell whether the caller may see details; None where its key can't be looked up now.
+
+        Takes no longer than HEALTH_TIMEOUT.
+        """
         if self._is_open:
             return True
         key = key_of(request)
@@ -45,7 +48,7 @@ class Access:
         digest = hashlib.sha256(key.encode()).digest()
         answer = await self._look_up(request, key)
         if answer is None:
-            return self._known.get(digest, 0) > time.monotonic()
+            return self._known.get(digest, 0) > time.monotonic() or None
         self._known.pop(digest, None)
         if answer:
             self._known[digest] = time.monotonic() + _REMEMBERED_SECONDS
@@ -87,12 +90,23 @@ def key_of(request: Request) -> str:
 async def sees_details(request: Request) -> bool:
     """Tell whether the caller may see details, as a FastAPI dependency."""
     access: Access = request.app.access
-    return await access.sees_details(request)
+    return bool(await access.sees_details(request))
 
 
 async def require_details(request: Request) -> None:
-    """Raise TradingException UNAUTHENTICATED for whoever may not see details."""
-    if not await sees_details(request):
+    """Raise TradingException UNAUTHENTICATED for whoever may not see details.
+
+    SERVICE_UNAVAILABLE where nobody knows: a client would throw a key away that is valid.
+    """
+    access: Access = request.app.access
+    may_see = await access.sees_details(request)
+    if may_see is None:
+        raise TradingException(
+            ErrorCode.SERVICE_UNAVAILABLE,
+            "The API key can't be looked up now; try again",
+            headers={"Retry-After": "1"},
+        )
+    if not may_see:
         raise TradingException(
             ErrorCode.UNAUTHENTICATED,
             "Send the API key of an admin in the header Authorization, as `Bearer <key>`",

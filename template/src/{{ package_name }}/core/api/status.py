@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.resources import files
 
@@ -82,15 +82,16 @@ async def status_page() -> HTMLResponse:
     tags=["health"],
     summary="What the page /status shows",
     dependencies=[Depends(require_details)],
-    responses=errors(ErrorCode.UNAUTHENTICATED),
+    responses=errors(ErrorCode.UNAUTHENTICATED, ErrorCode.SERVICE_UNAVAILABLE),
 )
 async def get_status_data(request: Request) -> StatusData:
     """Show the process that answers; `/metrics` has the sums of all of them."""
     app = request.app
     resources: Resources = app.resources
     monitors = {"database": resources.database.monitor, "redis": resources.redis_monitor}
+    now = datetime.now(UTC)
     return StatusData(
-        at=datetime.now(UTC),
+        at=now,
         process=Process(
             name=app.title,
             version=app.version,
@@ -98,7 +99,7 @@ async def get_status_data(request: Request) -> StatusData:
             python_version=platform.python_version(),
             pid=os.getpid(),
             workers=resources.settings.http.workers,
-            started_at=datetime.fromtimestamp(resources.lifecycle.started_at, UTC),
+            started_at=now - timedelta(seconds=resources.lifecycle.uptime),
         ),
         history=list(resources.health.history),
         required=list(resources.health.required),

@@ -113,6 +113,13 @@ class DatabaseSettings(Group):
         description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
         "each transaction sets its timeouts. Without it, statements fail at random there",
     )
+    target_session_attrs: (
+        Literal["any", "primary", "read-write", "standby", "read-only", "prefer-standby"] | None
+    ) = Field(
+        None,
+        description="What a server has to be to be connected to: read-write, so no standby, unless"
+        " set; any in development and behind PgBouncer",
+    )
     tag_queries: bool = Field(
         False, description="Add the request id to each statement as a comment; costs plan caching"
     )
@@ -229,6 +236,12 @@ class HealthSettings(Group):
         5,
         description="Seconds the event loop may be blocked; then the log says by which code, since "
         "no request is served meanwhile",
+    )
+    ready_patience: Annotated[float, Field(ge=0, le=600)] = Field(
+        10,
+        description="Seconds for which a required component may be down before /health/ready says"
+        " no, after it has said yes; with too few, a short pause of a shared server takes every"
+        " process away from its load balancer",
     )
     required: Annotated[tuple[Component, ...], NoDecode, Field(min_length=1)] = Field(
         ("database",),

@@ -206,6 +206,18 @@ class Settings(BaseSettings):
         return with_parts(database_url(self.database_url.get_secret_value()), given)
 
     @property
+    def target_session_attrs(self) -> str:
+        """What a server has to be to be connected to, from DB_TARGET_SESSION_ATTRS or the URL."""
+        url = self.sqlalchemy_url
+        if stated := self.db.target_session_attrs or url.query.get("target_session_attrs"):
+            return str(stated)
+        hosts = url.query.get("host", "")
+        are_several = isinstance(hosts, tuple) or "," in hosts
+        needs_primary = are_several or self.environment != "development"
+        # PgBouncer chooses the server, and for each transaction anew.
+        return "read-write" if needs_primary and not self.db.behind_pgbouncer else "any"
+
+    @property
     def redis_options(self) -> dict[str, Any]:
         """Address of Redis as options of a redis-py connection, from REDIS_URL and REDIS_*."""
         redis = self.redis

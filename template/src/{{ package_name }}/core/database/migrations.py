@@ -16,8 +16,9 @@ from sqlalchemy.pool import NullPool
 
 from ..config import Settings, get_settings
 from .schema import create_schema, refuse_foreign, write_owner
-from .session import create_engine, raise_unreachable
+from .session import create_engine
 from .tables import Base
+from .unreachable import raise_unreachable
 
 _PACKAGE = Path(__file__).parents[2]
 

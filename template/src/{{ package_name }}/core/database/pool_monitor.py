@@ -13,7 +13,7 @@ from ..pools.leases import Leak
 from ..pools.monitor import Monitor, PoolFigures
 from ..pools.usage import Timing
 from ..redis.monitor import RedisPoolMonitor
-from .pool import MonitoredPool
+from .pool import OPENED_AT, MonitoredPool
 
 __all__ = ["Leak", "PoolFigures", "PoolMonitor", "RedisPoolMonitor", "Timing"]
 
@@ -71,11 +71,11 @@ class PoolMonitor(Monitor):
     def _before_connect(
         self, _dialect: Any, record: ConnectionPoolEntry, _args: Any, _options: Any
     ) -> None:
-        record.info["connecting_since"] = time.monotonic()
+        record.info[OPENED_AT] = time.monotonic()
 
     def _on_connect(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.add(record)
-        if since := record.info.pop("connecting_since", None):
+        if since := record.info.get(OPENED_AT):
             self.usage.creation.note(time.monotonic() - since)
 
     def _on_checkout(self, connection: Any, _record: ConnectionPoolEntry, holder: Any) -> None:

@@ -1,8 +1,6 @@
 """The engine, and a session per request."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from uuid import uuid4
@@ -20,14 +18,12 @@ from starlette.requests import HTTPConnection
 from ..config import Settings
 from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
+from .losses import renew_after_losses
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
-from .tls_files import file_to_blame
 from .transactions.guards import GuardedSession, guard_engine
-
-
-class DatabaseUnreachableError(ConnectionError):
-    """No connection to PostgreSQL could be opened; the cause says why."""
+from .unreachable import raise_unreachable
+from .writes import Writes
 
 
 def timeouts(db: DatabaseSettings) -> dict[str, str]:
@@ -67,6 +63,7 @@ def create_engine(
         hide_parameters=True,
         connect_args={
             "timeout": db.connect_timeout,
+            "target_session_attrs": settings.target_session_attrs,
             **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
             **(connect_args or {}),
         },
@@ -84,38 +81,6 @@ def _set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> No
     @event.listens_for(engine.sync_engine, "begin")
     def _set(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT {calls}")
-
-
-def raise_unreachable(engine: AsyncEngine, settings: Settings) -> None:
-    """Have the engine raise DatabaseUnreachableError where it can't open a connection."""
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
-        try:
-            return dialect.connect(*args, **options)
-        except OSError as error:  # a time-out and a missing socket, too
-            raise DatabaseUnreachableError(
-                f"PostgreSQL can't be reached at {address_of(settings)}: {_why(error, settings)}"
-            ) from error
-
-
-def address_of(settings: Settings) -> str:
-    """Return where PostgreSQL is: host and port, or the folder of its socket."""
-    url = settings.sqlalchemy_url
-    host, port = url.host or url.query.get("host"), url.port or url.query.get("port", 5432)
-    return f"{host}, port {port}"
-
-
-def _why(error: OSError, settings: Settings) -> str:
-    if "/" not in address_of(settings) and (
-        reason := file_to_blame(error)
-    ):  # else it is the socket
-        return reason
-    if isinstance(error, TimeoutError):
-        return f"no answer within {settings.db.connect_timeout:g} seconds"
-    if isinstance(error, socket.gaierror) or error.errno is None:
-        return error.strerror or str(error) or repr(error)
-    return os.strerror(error.errno)  # asyncio's own text repeats the address
 
 
 class Database:
@@ -137,6 +102,8 @@ class Database:
         )
         self.monitor = PoolMonitor(self.engine, settings)
         raise_unreachable(self.engine, settings)
+        renew_after_losses(self.engine.sync_engine)
+        self.writes = Writes(self.engine.sync_engine)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
@@ -166,6 +133,12 @@ class Database:
             except* Exception as errors:
                 raise errors.exceptions[0] from None
         return self._warm_up
+
+    def renew(self) -> None:
+        """Close the pool's connections, each when it is free; new ones go where the server is."""
+        pool = self.engine.pool
+        assert isinstance(pool, MonitoredPool)
+        pool.renew()
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -1,8 +1,9 @@
-"""The connection on which PostgreSQL is asked whether it answers, and how migrated it is.
+"""The connection on which PostgreSQL is asked whether it takes writes, and how migrated it is.
 
 It is not of the pool: a busy pool delays no check, and a check takes no connection away.
 """
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from typing import Any, Literal
@@ -16,6 +17,9 @@ from ..database.schema import owner_in, owner_sql, refusal, version_table
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
 _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
+
+# Values of DB_TARGET_SESSION_ATTRS: the service asks for a server that takes no writes.
+_STANDBY = {"standby", "read-only", "prefer-standby"}
 
 
 class Migrations(BaseModel):
@@ -32,10 +36,20 @@ class Migrations(BaseModel):
     problem: str = Field("", description="Why the tables can't be used, and what to do; else empty")
 
 
-class PostgresConnection:
-    """One connection, which is kept open. The question is: how migrated is the database?"""
+class ReadOnlyServerError(ConnectionError):
+    """The server takes no writes: another one is the primary now."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
+        super().__init__("the server takes no writes; it is a standby, or closed to them")
+
+
+class PostgresConnection:
+    """One connection, which is kept open. The question is: does it take writes, how migrated is it?
+
+    `when_moved` is called where it takes none any more: the primary is elsewhere.
+    """
+
+    def __init__(self, settings: Settings, when_moved: Callable[[], None] = lambda: None) -> None:
         url = settings.sqlalchemy_url
         _, options = url.get_dialect()().create_connect_args(url)
         self._behind_pgbouncer = settings.db.behind_pgbouncer
@@ -43,13 +57,17 @@ class PostgresConnection:
         self._options: dict[str, Any] = {
             **options,
             "timeout": settings.health.server_timeout,
+            "target_session_attrs": settings.target_session_attrs,
             "statement_cache_size": 0,  # PgBouncer gives the next statement to another server
         }
         # Nothing is set on the connection: behind PgBouncer the next question may have another one.
         self._question = (
             f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
+            " current_setting('transaction_read_only')::bool AS is_read_only,"
             f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions"
         )
+        self._when_moved = when_moved
+        self._needs_writes = settings.target_session_attrs not in _STANDBY
         self._settings = settings
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
@@ -60,9 +78,10 @@ class PostgresConnection:
         """The service that the schema belongs to."""
 
     async def ask(self) -> None:
-        """Raise an error unless PostgreSQL answers."""
+        """Raise an error unless PostgreSQL answers, and takes writes."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
+            # A new connection may reach the new primary.
             with suppress(
                 asyncpg.InterfaceError, asyncpg.PostgresConnectionError, *_CLOSED_BY_SERVER
             ):
@@ -78,12 +97,16 @@ class PostgresConnection:
             async with block:
                 row = await connection.fetchrow(self._question)
         except asyncpg.UndefinedTableError:  # nobody has ever migrated it
-            row = {"owner": None, "revisions": []}
+            row = {"owner": None, "revisions": [], "is_read_only": False}
         except BaseException:
             connection.terminate()
             raise
         self.found = frozenset(row["revisions"])
         self.owner = owner_in(row["owner"])
+        if row["is_read_only"] and self._needs_writes:
+            connection.terminate()
+            self._when_moved()
+            raise ReadOnlyServerError
 
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything."""

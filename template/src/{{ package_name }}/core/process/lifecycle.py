@@ -15,11 +15,15 @@ class Lifecycle:
     """Whether requests should come here: after the warm-up, and before the drain."""
 
     def __init__(self, settings: Settings) -> None:
-        self.started_at = time.time()
-        """Seconds since the epoch."""
+        self._started = time.monotonic()
         self.warm_up = WarmUp()
         self.requests = RequestsInFlight()
         self.drain = Drain(settings)
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the start, whatever was done to the clock on the wall."""
+        return time.monotonic() - self._started
 
     @property
     def is_warm(self) -> bool:
