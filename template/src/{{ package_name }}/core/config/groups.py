@@ -58,12 +58,17 @@ class DatabaseSettings(Group):
         5, ge=1, le=500, description="Connections a process keeps open; too few make requests wait"
     )
     max_overflow: int = Field(
-        10, ge=0, le=500, description="Further connections of a process, closed after use"
+        10,
+        ge=0,
+        le=500,
+        description="Further connections of a process, closed when none was needed for a minute",
     )
     connection_budget: int | None = Field(
         None,
         ge=1,
-        description="Connections the service may open; a start that could open more is refused",
+        description="Connections that PostgreSQL has for the service. A start is refused that could"
+        " open more: (HTTP_REPLICAS + HTTP_SURGE) x HTTP_WORKERS x (DB_POOL_SIZE + DB_MAX_OVERFLOW"
+        " + 1), and 2 for migrations",
     )
     pool_timeout: Seconds = Field(
         10, description="Seconds to wait for a free connection; then the request answers 503"
@@ -170,6 +175,15 @@ class HttpSettings(Group):
     port: Port = Field(8000, description="Port to listen on")
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve; each has pools of its own"
+    )
+    replicas: int = Field(
+        1, ge=1, le=10_000, description="Copies of the service that run, for DB_CONNECTION_BUDGET"
+    )
+    surge: int = Field(
+        1,
+        ge=0,
+        le=10_000,
+        description="Copies that a rollout starts before it stops an old one, likewise",
     )
     max_body_size: int = Field(
         1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"

@@ -256,7 +256,8 @@ class Settings(BaseSettings):
     def notes(self) -> list[str]:
         """What whoever starts the service has to know of its settings, a sentence each."""
         groups = [value for _, value in self if isinstance(value, Group)]
-        return [*self._notes, *(note for group in groups for note in group.notes)]
+        of_groups = (note for group in groups for note in group.notes)
+        return [*self._notes, *of_groups, *constraints.budget_notes(self)]
 
     def origin(self, name: str) -> str:
         """Return the source of the value of an environment name; "default" if it is set nowhere."""

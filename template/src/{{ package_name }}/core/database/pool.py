@@ -7,6 +7,7 @@ tells their age by the clock on the wall, and would open one for each use after 
 
 import logging
 import time
+from collections import deque
 from typing import Any, Self
 
 import structlog
@@ -28,6 +29,8 @@ OPENED_AT = "opened_at"
 _NOW = float("inf")
 # Seconds in which one connection is tried to be opened, once PostgreSQL had none left.
 _PAUSE = 1.0
+# Calls of `close_surplus` for which a connection beyond the pool's size is kept: a minute's.
+_PEAKS = 12
 
 
 class MonitoredPool(AsyncAdaptedQueuePool):
@@ -39,10 +42,32 @@ class MonitoredPool(AsyncAdaptedQueuePool):
     """When to try again whether PostgreSQL has a connection left; 0 where it had one."""
     _told_at = float("-inf")
 
-    def __init__(self, creator: Any, *, recycle: float = -1, **options: Any) -> None:
-        """`recycle`: seconds after which a connection is opened anew; -1 is never."""
-        super().__init__(creator, **options)
+    def __init__(
+        self,
+        creator: Any,
+        *,
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        recycle: float = -1,
+        **options: Any,
+    ) -> None:
+        """Take SQLAlchemy's options. `recycle`, in seconds, is by the monotonic clock.
+
+        Connections beyond `pool_size` stay open as long as they are needed now and then, see
+        `close_surplus`: opening one costs PostgreSQL as much as some orders.
+        """
+        super().__init__(creator, pool_size=pool_size, max_overflow=max_overflow, **options)
         self._lifetime = recycle if recycle > -1 else float("inf")
+        self._in_use_at_most = 0
+        self._peaks: deque[int] = deque(maxlen=_PEAKS)
+        self._shape(pool_size)
+
+    def _shape(self, size: int) -> None:
+        """Keep `size` connections in any case. Nothing has been opened yet."""
+        self._size = size
+        self._overflow = -size
+        if size and self._max_overflow > 0:
+            self._pool = self._queue_class(size + self._max_overflow, self._pool.use_lifo)
 
     def connect(self) -> PoolProxiedConnection:
         """Take a connection. Raises SQLAlchemy's TimeoutError, whose text ends with the figures."""
@@ -83,6 +108,37 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         self.renew(connection.info)
         if _checkin and connection.is_valid:
             connection.invalidate(exception)
+
+    def close_surplus(self) -> None:
+        """Close the free connections beyond `size()` that were not needed at the last calls.
+
+        Call it every few seconds, in a greenlet of SQLAlchemy's.
+        """
+        self._peaks.append(max(self._in_use_at_most, self.checkedout()))
+        self._in_use_at_most = 0
+        needed = max(self._size, *self._peaks)
+        while self._size + self._overflow > needed:
+            try:
+                record: Any = self._pool.get(False)
+            except Empty:
+                return
+            if record.dbapi_connection is not None:
+                record.driver_connection.terminate()
+            record.close()
+            self._dec_overflow()
+
+    def size(self) -> int:
+        return self._size
+
+    def checkedout(self) -> int:
+        return self._size - self._pool.qsize() + self._overflow
+
+    def overflow(self) -> int:
+        return self._overflow if self._size else 0
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        self._in_use_at_most = max(self._in_use_at_most, self.checkedout())
+        super()._do_return_conn(record)
 
     def _do_get(self) -> ConnectionPoolEntry:
         give_up_at = time.monotonic() + self._timeout
@@ -149,6 +205,7 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         """Return an empty pool like this one, as `dispose()` asks for."""
         pool = super().recreate()
         assert isinstance(pool, type(self))
+        pool._shape(self._size)
         pool.usage = self.usage
         pool._lifetime = self._lifetime
         return pool

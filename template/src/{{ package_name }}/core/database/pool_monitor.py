@@ -7,7 +7,9 @@ from weakref import WeakSet
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.util import greenlet_spawn
 
+from ..alerts.alerts import Alerts
 from ..config import Settings
 from ..pools.leases import Leak
 from ..pools.monitor import Monitor, PoolFigures
@@ -67,6 +69,13 @@ class PoolMonitor(Monitor):
             hold=self.usage.hold.timing(),
             creation=self.usage.creation.timing(),
         )
+
+    async def check(self, alerts: Alerts) -> None:
+        """Close the connections that a rush has left, and look for what a person should know."""
+        pool = self._engine.pool
+        if isinstance(pool, MonitoredPool):
+            await greenlet_spawn(pool.close_surplus)
+        await super().check(alerts)
 
     def _before_connect(
         self, _dialect: Any, record: ConnectionPoolEntry, _args: Any, _options: Any
