@@ -59,16 +59,20 @@ BELOW: dict[str, list[str]] = {
         "    app.add_resource(open_feed)\n    app.add_periodic_work(1, look)\n",
     ],
     f"{_PACKAGE}/cli.py": [
-        "from .trading.notes import write_note\n",
+        "from .trading.notes import list_notes, write_note\n",
         '''\
 
 
 @cli.command()
 def note(text: str, account: str = demo.ACCOUNT) -> None:
     """Write a note to an account."""
+    desk = get_settings().desk
 
     async def write(session: AsyncSession) -> None:
-        await write_note(session, (await _account(session, account)).id, text)
+        owner = await _account(session, account)
+        if len(await list_notes(session, owner.id)) >= desk.limit:
+            fail(f"The desk {desk.name} has {desk.limit} notes at most")
+        await write_note(session, owner.id, text)
 
     with_transaction(write)
 ''',
@@ -162,7 +166,8 @@ ABOVE: dict[str, list[str | None]] = {
     ],
     "src/{{ package_name }}/main.py": [
         None,
-        "    app.add_resource(open_dispatcher)\n    app.add_periodic_work(1, dispatch)\n",
+        "    app.add_resource(open_dispatcher)\n"
+        "    app.add_periodic_work(settings.outbox_interval, dispatch)\n",
     ],
     "src/{{ package_name }}/cli.py": [
         None,

@@ -32,8 +32,12 @@ def render(
 
     `version` is a commit or tag of `template`; without it, the newest release is rendered.
     """
+    if template is None:  # it is the same for the same answers, as a test says
+        kept = _rendered(json.dumps(answers, sort_keys=True))
+        shutil.copytree(kept, service, symlinks=True, dirs_exist_ok=True)
+        return service
     run_copy(
-        str(template or _template()),
+        str(template),
         service,
         data=answers,
         vcs_ref=version,
@@ -84,6 +88,12 @@ def copy_template(folder: Path) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     return folder
+
+
+@cache
+def _rendered(answers: str) -> Path:
+    """The template in the working tree, rendered with these answers, in JSON."""
+    return render(_temporary("service-"), _template(), **json.loads(answers))
 
 
 @cache

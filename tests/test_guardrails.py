@@ -1,5 +1,6 @@
 """The lint that a service ships refuses code that breaks its layers."""
 
+import ast
 import itertools
 import os
 import shutil
@@ -105,6 +106,22 @@ def test_package_that_is_on_no_list_is_refused_by_name(service: Path, name: str)
     done = lint_imports(service)
     assert done.returncode == 1
     assert f"trading_service.{name}" in done.stdout
+
+
+QUESTIONS = {"How", "When", "Where", "Whether", "Which", "Who", "Whose", "Why", "What", "Without"}
+
+
+def test_docstrings_begin_with_a_noun_or_a_verb(rendered: Path) -> None:
+    """Many who read them have English as their second language; those of fields are read too."""
+    texts = {
+        f"{path.relative_to(rendered)}:{node.lineno}": node.value.value
+        for path in sorted((rendered / "src").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        if isinstance(node.value.value, str)
+    }
+    assert len(texts) > 500
+    assert {place for place, text in texts.items() if text.split()[0] in QUESTIONS} == set()
 
 
 def add_package(service: Path, name: str) -> None:

@@ -42,8 +42,9 @@ def test_the_page_names_every_room_and_each_of_cores(service: Path) -> None:
     package = service / "src" / "trading_service"
     rooms = {path.name for path in package.iterdir() if path.is_dir()}
     of_core = {path.name for path in (package / "core").iterdir() if path.is_dir()}
-    for name in rooms | of_core:
-        assert re.search(rf"\| `{name}/`", page), name
+    for name in rooms - {"api"} | of_core - {"api"}:
+        assert len(re.findall(rf"^\| `{name}/`", page, re.MULTILINE)) == 1, name
+    assert len(re.findall(r"^\| `api/`", page, re.MULTILINE)) == 2, "the service's, and core's"
 
 
 def test_every_file_that_the_page_names_is_there(service: Path) -> None:

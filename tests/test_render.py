@@ -132,7 +132,8 @@ def test_every_character_that_is_taken_is_rendered_as_it_is(tmp_path: Path) -> N
 
 def test_two_renders_are_identical(tmp_path: Path) -> None:
     """Nothing rendered depends on the time, on chance, or on where it is rendered."""
-    first, second = render(tmp_path / "a"), render(tmp_path / "b" / "c")
+    template = copy_template(tmp_path / "template")
+    first, second = render(tmp_path / "a", template), render(tmp_path / "b" / "c", template)
     assert files_of(first) == files_of(second)
 
 

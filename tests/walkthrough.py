@@ -32,7 +32,7 @@ def main(service: Path) -> None:
         found[1] for line in commands if (found := re.search(r"env ([\w-]+) migrate", line))
     }
     dev = subprocess.Popen(
-        ["uv", "run", "--no-sync", program, "dev", "--port", PORT],
+        [service / ".venv" / "bin" / program, "dev", "--port", PORT],  # itself, to be killed
         cwd=service,
         stdout=subprocess.PIPE,
         text=True,
@@ -43,6 +43,7 @@ def main(service: Path) -> None:
         assert dev.stdout is not None
         for line in dev.stdout:
             if line.startswith("Serving "):
+                ending.cancel()
                 break
         else:
             sys.exit("dev did not start")

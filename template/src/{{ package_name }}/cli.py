@@ -22,10 +22,11 @@ from .core.commands import (
     with_transaction,
 )
 from .core.database.tables import new_id
+from .core.errors import TradingException
 from .market import instruments
 from .market.instruments import InstrumentRequest, Symbol
 from .market.money import Amount, Currency, PositiveAmount, plain
-from .notifications import channels
+from .notifications import channels, has_channels
 from .settings import get_settings
 from .trading import accounts, api_keys, demo, deposits
 from .trading.accounts import Account, AccountName
@@ -40,6 +41,7 @@ cli = create_cli(
     description=project.DESCRIPTION,
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
+    has_channels=has_channels(),
     seed=demo.demo_key,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
@@ -115,12 +117,18 @@ def list_accounts() -> None:
 
 async def _account(session: AsyncSession, name: str) -> Account:
     """Return the account of that name, or end the process with what to do."""
-    found = {account.name: account for account in await accounts.list_accounts(session)}
-    if name not in found:
-        known = f"only {', '.join(found)}" if found else "and no other"
+    try:
+        return await accounts.get_account(session, name)
+    except TradingException:
+        first = await accounts.list_accounts(session, limit=_MOST_NAMES + 1)
+        names = ", ".join(account.name for account in first[:_MOST_NAMES])
+        more = ", ..." if len(first) > _MOST_NAMES else ""
+        known = f"only {names}{more}" if names else "and no other"
         command = f"{project.SLUG} accounts create {name}"
         fail(f"There is no account {name!r}, {known}; `{command}` makes it")
-    return found[name]
+
+
+_MOST_NAMES = 10
 
 
 # --- Instruments ---------------------------------------------------------------------------------

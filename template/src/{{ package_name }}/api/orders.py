@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import SessionDep
 from ..core.database.transactions import transactional
-from ..core.errors import ErrorCode
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
@@ -105,8 +104,6 @@ class OrderPage(Page[Order]):
             InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
             TradingErrorCode.INSUFFICIENT_BALANCE,
             TradingErrorCode.CLIENT_ORDER_ID_REUSED,
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode.PAYLOAD_TOO_LARGE,
         ),
     },
 )

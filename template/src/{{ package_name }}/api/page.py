@@ -1,4 +1,4 @@
-"""What the schemas of every noun have in common."""
+"""The parts that the schemas of every noun have in common."""
 
 from typing import Any, Generic, TypeVar
 

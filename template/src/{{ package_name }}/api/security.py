@@ -1,4 +1,4 @@
-"""Who is calling, and whether they may."""
+"""The caller of a route, and its rights."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""Where orders are sent: a package for each exchange, with its settings beside it."""
+"""The exchanges that orders are sent to: a package for each, with its settings beside it."""

@@ -1,4 +1,4 @@
-"""Settings of where orders are sent, and whether with real money."""
+"""Settings of the exchanges, and of trading with real money."""
 
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +11,7 @@ PAPER = "paper"
 
 
 class ExchangeSettings(Settings):
-    """Where orders are sent. An adapter adds its name to `adapters`, and its group as a field."""
+    """Settings of trading. An adapter adds its name to `adapters`, and its group as a field."""
 
     adapters: ClassVar[frozenset[str]] = frozenset({PAPER})
     """The exchanges that this service can send orders to."""

@@ -25,7 +25,7 @@ def is_multiple(amount: Decimal, increment: Decimal) -> bool:
 
 
 def plain(amount: Decimal) -> str:
-    """Without exponent and trailing zeros: `0.00001`, `100`."""
+    """Return the number without exponent and trailing zeros: `0.00001`, `100`."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 

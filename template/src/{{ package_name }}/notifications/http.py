@@ -62,6 +62,6 @@ class Http:
 
 
 def _seconds(value: object) -> float | None:
-    """What a server asks to wait, a day at most; None if it can't be understood."""
+    """Return the seconds that a server asks to wait, a day at most; None if that is no number."""
     text = str(value).strip()
     return float(min(int(text), _A_DAY)) if re.fullmatch(r"[0-9]{1,9}", text) else None

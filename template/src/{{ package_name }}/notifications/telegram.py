@@ -66,7 +66,7 @@ class TelegramSettings(Group):
 
 
 class OwnerSettings(Group):
-    """Who gets the alerts."""
+    """Settings of the person who gets the alerts."""
 
     id: Annotated[int, Field(ge=1, lt=2**52)] | None = Field(
         None,

@@ -19,7 +19,7 @@ AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.
 
 
 class AccountMode(StrEnum):
-    """Where an account trades. `paper`: against a simulated venue."""
+    """Venues that an account trades on. `paper`: a simulated one."""
 
     PAPER = "paper"
 
@@ -53,9 +53,9 @@ async def create_account(
     return account
 
 
-async def list_accounts(session: AsyncSession) -> list[Account]:
-    """Return every account, by name."""
-    return list(await session.scalars(select(Account).order_by(Account.name)))
+async def list_accounts(session: AsyncSession, *, limit: int | None = None) -> list[Account]:
+    """Return every account by name, or the first `limit` of them."""
+    return list(await session.scalars(select(Account).order_by(Account.name).limit(limit)))
 
 
 async def get_account(session: AsyncSession, name: str) -> Account:

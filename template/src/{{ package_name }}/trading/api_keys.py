@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, String, func, select
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from ..core.database.tables import Base, new_id
+from ..core.database.tables import Base, new_id, some_of, words
 from ..core.errors import TradingException
 from .accounts import Account
 from .codes import TradingErrorCode
 
 
 class Scope(StrEnum):
-    """What an API key may do. No scope includes another."""
+    """Rights that an API key has. No scope includes another."""
 
     READ = "read"
     TRADE = "trade"
@@ -29,11 +29,12 @@ class ApiKey(Base):
     """A table of keys. Only a key's hash is stored: the key itself can't be read back."""
 
     __tablename__ = "api_keys"
+    __table_args__ = (some_of("scopes", Scope),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"))
     key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(8)))
+    scopes: Mapped[list[Scope]] = mapped_column(ARRAY(words(Scope, 8)))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

@@ -1,4 +1,4 @@
-"""Codes of what the domain refuses."""
+"""Error codes of the domain."""
 
 from ..core.errors import ErrorCodeBase
 

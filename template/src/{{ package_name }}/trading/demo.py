@@ -1,4 +1,4 @@
-"""What a newcomer trades with: a paper account with money, and two instruments."""
+"""The things that a newcomer trades with: a paper account with money, two instruments."""
 
 from decimal import Decimal
 

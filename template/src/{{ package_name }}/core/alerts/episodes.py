@@ -20,7 +20,7 @@ class Episode:
     def __init__(self, alert: Alert, sender: Sender, forget: Callable[[Alert], None]) -> None:
         self.alert = alert
         self.is_active = False
-        """Whether the alert lasts, and has not been resolved."""
+        """True while the alert lasts, and has not been resolved."""
         self._sender = sender
         self._forget = forget
         self._began = datetime.now(UTC)
@@ -32,7 +32,7 @@ class Episode:
         self._timer: asyncio.TimerHandle | None = None
 
     def is_news(self, alert: Alert) -> bool:
-        """Whether `alert` is no mere repetition: an event, a beginning, or a worse severity."""
+        """Tell whether `alert` is no mere repetition: an event, a beginning, a worse severity."""
         return not (self.is_active and alert.lasts) or self._is_worse(alert)
 
     def fire(self, alert: Alert, request_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Who may see more of the service than whether it is healthy: figures, versions, reasons."""
+"""The people who may see more than healthy or not: figures, versions, reasons."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ from ..errors import ErrorCode, TradingException
 _log = structlog.get_logger(__name__)
 
 IsAdmin = Callable[[Request, str], Awaitable[bool]]
-"""Whether an API key, given as text, has the scope `admin`. May take long, and may raise."""
+"""Tells whether an API key, given as text, has the scope `admin`. May take long, and may raise."""
 
 _REMEMBERED = 64
 _REMEMBERED_SECONDS = 900.0

@@ -1,4 +1,4 @@
-"""What a client is told of an error that is no TradingException: its kind, and no more."""
+"""The answers to errors that are no TradingException: their kind, and no more."""
 
 from typing import Any, NamedTuple
 

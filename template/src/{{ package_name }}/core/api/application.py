@@ -17,9 +17,11 @@ from ..observability.logging import configure_logging
 from ..observability.metrics import note_build
 from ..observability.request_log import RequestLogMiddleware
 from ..observability.telemetry import telemetry_config
+from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .body_limit import BodyLimitMiddleware
+from .examples import with_examples
 from .health import router as health_router
 from .metrics import router as metrics_router
 from .openapi import HEALTH_TAG, operation_id, with_problems
@@ -42,7 +44,7 @@ class ServiceAPI(FastAPI):
     """
 
     resources: Resources
-    """What the application holds while it runs; there is none before it is started."""
+    """The things that the application holds while it runs; there are none before it is started."""
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class ServiceAPI(FastAPI):
         tags: Sequence[dict[str, Any]] = (),
         **options: Any,
     ) -> None:
+        end_without_collecting()
         configure_logging(settings)
         options.setdefault("telemetry", telemetry_config())
         options.setdefault("version", version(slug) if slug else "0")
@@ -121,10 +124,10 @@ class ServiceAPI(FastAPI):
         return LifecycleMiddleware(app, self.lifecycle)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, made when it is first asked for."""
-        is_new = self.openapi_schema is None
+        """Return the OpenAPI document, which is made anew after a route was added."""
+        known = self.openapi_schema
         document = super().openapi()
-        return with_problems(document) if is_new else document
+        return document if document is known else with_examples(with_problems(document))
 
 
 @asynccontextmanager

@@ -117,9 +117,10 @@ def _answer(body: BaseModel, is_fine: bool) -> Response:
 async def get_health(request: Request, checks: Checks) -> Response:
     """Tell the worst of the components. A service that is degraded still serves requests.
 
-    `degraded`: a pool is nearly used up, the tables lack a migration, writes have failed lately, or
-    a component is unhealthy that the service can do without (HEALTH_REQUIRED has those it can't).
-    In development, and with a key that has the scope `admin`, there are details.
+    `degraded`: a pool is nearly used up, the tables lack a migration or may not be used, writes
+    have failed lately, or a component is unhealthy that the service can do without (HEALTH_REQUIRED
+    has those it can't). In development, and with a key that has the scope `admin`, there are
+    details.
     """
     outcomes = await checks.all()
     components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
@@ -205,7 +206,7 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
     if resources.lifecycle.is_draining:
         reasons.append("stopping")
     if problem := resources.health.migrations.problem:
-        reasons.append(f"migrations: {problem}")
+        reasons.append(f"tables: {problem}")
     return reasons
 
 
@@ -218,10 +219,10 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
     if outcome.status is Status.UNHEALTHY:
         return Status.UNHEALTHY
     resources: Resources = request.app.resources
-    migrations = resources.health.migrations.status if component == "database" else ""
-    if migrations == "foreign":
+    migrations = resources.health.migrations if component == "database" else Migrations()
+    if migrations.status == "foreign":
         return Status.UNHEALTHY
-    is_impaired = migrations == "behind" or bool(_write_failure(request, component))
+    is_impaired = bool(migrations.problem or _write_failure(request, component))
     if is_impaired or _monitor(request, component).is_saturated:
         return Status.DEGRADED
     return Status.HEALTHY

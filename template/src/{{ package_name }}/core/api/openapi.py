@@ -1,7 +1,7 @@
 """The OpenAPI document: what it says of errors, and how operations are called."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,14 +28,11 @@ def operation_id(route: APIRoute) -> str:
 def errors(*codes: ErrorCodeBase) -> dict[int | str, dict[str, Any]]:
     """Return a route's `responses=` for these errors, by status and with an example of each.
 
-    Every route that has a 422 of its own may answer VALIDATION_FAILED too.
+    The errors of every route with parameters or a body need not be named.
     """
     by_status: defaultdict[int, list[ErrorCodeBase]] = defaultdict(list)
     for code in codes:
         by_status[code.status].append(code)
-    general = ErrorCode.VALIDATION_FAILED
-    if general.status in by_status and general not in by_status[general.status]:
-        by_status[general.status].append(general)
     return {status: _response(of_status) for status, of_status in by_status.items()}
 
 
@@ -61,21 +58,38 @@ def _example(code: ErrorCodeBase) -> dict[str, Any]:
 
 def with_problems(document: dict[str, Any]) -> dict[str, Any]:
     """Return FastAPI's document with errors as what they are: `Problem`, as problem+json."""
-    schemas = document.get("components", {}).get("schemas", {})
-    for path in document.get("paths", {}).values():
+    document["components"]["schemas"][Problem.__name__]["examples"] = [
+        _example(ErrorCode.NOT_FOUND)
+    ]
+    for path in document["paths"].values():
         for operation in path.values():
             responses = operation["responses"]
-            for status, response in list(responses.items()):
-                content = response.get("content", {})
-                if content.get("application/json", {}).get("schema") == _FASTAPIS_OWN:
-                    del content["application/json"]  # which is never answered
-                    if not content:
-                        del responses[status]
             content = responses["default"]["content"]
             content[PROBLEM_JSON] = content.pop("application/json")
-    for name in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(name, None)
+            for code in _errors_of_requests(operation):
+                _add(responses, code)
     return document
 
 
-_FASTAPIS_OWN = {"$ref": "#/components/schemas/HTTPValidationError"}
+def _errors_of_requests(operation: dict[str, Any]) -> Iterator[ErrorCode]:
+    """Name what is answered before the handler runs, to a request that can't be read."""
+    body = operation.get("requestBody")
+    if body:
+        yield ErrorCode.BAD_REQUEST
+        yield ErrorCode.PAYLOAD_TOO_LARGE
+        if "application/json" in body["content"]:
+            yield ErrorCode.UNSUPPORTED_MEDIA_TYPE
+    # A route with a 422 of its own refuses query parameters, too.
+    if body or "parameters" in operation or "422" in operation["responses"]:
+        yield ErrorCode.VALIDATION_FAILED
+
+
+def _add(responses: dict[str, Any], code: ErrorCode) -> None:
+    """Add an error to the responses of an operation, which may have its status already."""
+    added = _response([code])
+    response = responses.setdefault(str(code.status), added)
+    content = response.setdefault("content", {}).setdefault(PROBLEM_JSON, {"schema": _SCHEMA})
+    shown = content.setdefault("examples", {})
+    if code not in shown:
+        response["description"] += f", {added['description']}"
+        shown.update(added["content"][PROBLEM_JSON]["examples"])

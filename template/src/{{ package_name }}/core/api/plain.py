@@ -1,4 +1,4 @@
-"""Any value as plain JSON: what tells of an error must not be one."""
+"""Any value as plain JSON: what tells of an error must not fail itself."""
 
 import math
 from collections.abc import Mapping

@@ -33,12 +33,12 @@ _log = structlog.get_logger(__name__)
 class Problem(BaseModel):
     """Body of every error response."""
 
-    type: str = Field(examples=["urn:problem:not-found"])
-    title: str = Field(examples=["Not found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["There is no order 7f000001"])
-    instance: str = Field(description="Path of the request", examples=["/v1/orders/7f000001"])
-    code: str = Field(description="Stable name of the error", examples=["NOT_FOUND"])
+    type: str = Field(description="The code again, as a URN")
+    title: str = Field(description="The code in words")
+    status: int = Field(description="Status of the response")
+    detail: str = Field(description="This error in words, for people")
+    instance: str = Field(description="Path of the request")
+    code: str = Field(description="Stable name of the error")
     request_id: str = Field(description="Also in X-Request-ID and in the log")
     timestamp: datetime = Field(description="When the error was answered, UTC")
     details: dict[str, Any] = Field(description="Figures and fields that belong to the error")

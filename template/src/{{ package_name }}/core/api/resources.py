@@ -1,4 +1,4 @@
-"""What a running application holds, from its start to its last request."""
+"""The resources of a running application, from its start to its last request."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the handlers, the periodic work and a service's own resources use.
+    """The things that handlers, periodic work and a service's own resources use.
 
     `resources[open_feed]` is what the service's own `open_feed` has yielded.
     """
@@ -55,7 +55,7 @@ PeriodicWork = Callable[[Resources], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class ServiceParts:
-    """What a service brings along; `core` opens and runs it together with its own."""
+    """The parts that a service brings along; `core` opens and runs them together with its own."""
 
     name: str
     """For people."""

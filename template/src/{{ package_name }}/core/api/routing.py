@@ -121,7 +121,7 @@ def _why_not_again(work: RepeatableWork, body: "_Body") -> str | None:
 
 
 class _Body:
-    """What the client has sent, kept so that it can be received again."""
+    """The body that the client has sent, kept so that it can be received again."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -172,7 +172,7 @@ class _Reply:
 
 
 def _is_event_stream(start: Message) -> bool:
-    """Whether the client waits for the start alone; the first event may come much later."""
+    """Tell whether the client waits for the start alone; the first event may come much later."""
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in start["headers"]

@@ -12,22 +12,33 @@ from ..alerts.alerts import Alerts
 from ..alerts.channels import Channel
 from ..config import settings_class
 from ..database.migrations import migrate as run_migrations
+from ..process.garbage import end_without_collecting
 from ..process.server import Interruptible, check_port, run_server
 from .configuration import check_config
 from .dev import Seed, run_dev
 from .openapi import print_document
 from .running import fail, or_fail, refuse_foreign_schema, settings_or_exit
 
+_NO_CHANNEL = (
+    "This service has no channel, so alerts are only logged. docs/alerts.md says how to add one,"
+    " under `Another channel`; Telegram and Slack come with"
+    " `uvx copier update --defaults --data alerts=both`."
+)
+_NO_CREDENTIALS = (
+    "No channel has its credentials, so alerts are only logged; docs/alerts.md says how to get one."
+)
+
 PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
 
 
 @dataclass(frozen=True)
 class _Service:
-    """What the commands need to know of the service; `context.obj`."""
+    """The facts about the service that the commands need; `context.obj`."""
 
     name: str
     application: str
     channels: Callable[[], Sequence[Channel]]
+    has_channels: bool
     seed: Seed
 
 
@@ -37,18 +48,20 @@ def create_cli(
     description: str,
     application: str,
     channels: Callable[[], Sequence[Channel]],
+    has_channels: bool,
     seed: Seed,
 ) -> typer.Typer:
     """Create a service's command line, with the commands that every service has.
 
-    `application` is where uvicorn finds the application, such as `package.main:app`. `seed` gives
-    `dev` an API key: the one it is given if that is still valid, else a new one.
+    `application` is where uvicorn finds the application, such as `package.main:app`. `channels`
+    returns those whose credentials are set, `has_channels` is whether there are any to set. `seed`
+    gives `dev` an API key: the one it is given if that is still valid, else a new one.
     """
     cli = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # they print local variables, secrets among them
         help=description,
-        context_settings={"obj": _Service(name, application, channels, seed)},
+        context_settings={"obj": _Service(name, application, channels, has_channels, seed)},
     )
     cli.callback()(_options)
     for command in (dev, serve, migrate, check_config, openapi):
@@ -75,6 +88,7 @@ def _options(
     ] = False,
 ) -> None:
     """Take the options that stand before a command."""
+    end_without_collecting()
 
 
 def dev(
@@ -140,8 +154,7 @@ def send_test(context: typer.Context) -> None:
         outcome = f"it did not arrive: {reason}" if reason else "it has arrived"
         typer.echo(f"{channel}: {outcome}", err=bool(reason))
     if not reasons:
-        nothing = "No channel has its credentials, so alerts are only logged"
-        typer.echo(f"{nothing}; docs/alerts.md says how to get one.", err=True)
+        typer.echo(_NO_CREDENTIALS if service.has_channels else _NO_CHANNEL, err=True)
         for note in settings.notes:
             typer.echo(note, err=True)
     if not reasons or any(reasons.values()):

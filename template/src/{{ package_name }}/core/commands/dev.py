@@ -24,7 +24,7 @@ _ADDRESSES = {
     "PostgreSQL": {"DATABASE_URL": "", "DB_PORT": "5432", "DB_PASSWORD": ""},
     "Redis": {"REDIS_PORT": "6379", "REDIS_DB": "0", "REDIS_PASSWORD": ""},
 }
-"""By server that `dev` starts: the parts of an address that it does not set by itself."""
+"""Parts of an address that `dev` does not set by itself, by the server it starts."""
 
 
 def run_dev(application: str, port: int | None, seed: Seed, *, reload: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a command says of an error: what is wrong, and the next step."""
+"""The text of a command about an error: what is wrong, and the next step."""
 
 from alembic.script.revision import MultipleHeads, ResolutionError
 from sqlalchemy.exc import DBAPIError

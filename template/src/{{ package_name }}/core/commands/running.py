@@ -1,4 +1,4 @@
-"""What every command does around its work: settings, a session, errors as one line."""
+"""The frame around the work of every command: settings, a session, errors as one line."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

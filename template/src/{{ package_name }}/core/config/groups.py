@@ -42,7 +42,7 @@ class Group(BaseModel):
 
     @property
     def notes(self) -> list[str]:
-        """What whoever starts the service has to know of these settings, a sentence each."""
+        """Sentences about these settings for the person who starts the service."""
         return []
 
 

@@ -36,7 +36,7 @@ _MEANT = {
     "REDIS_PWD": "REDIS_PASSWORD",
     "REDIS_URI": "REDIS_URL",
 }
-"""Names other programs have for what we have too, and which look different."""
+"""Names that other programs have for a setting of ours, and that look different."""
 
 _ONLY_IN_URLS = {
     re.compile(r"REDIS_USER(NAME)?"): "a user is set in REDIS_URL: redis://user@host:6379/0",
@@ -50,10 +50,10 @@ _ONLY_IN_URLS = {
         "certificates are files that PGSSLROOTCERT, PGSSLCERT and PGSSLKEY name"
     ),
 }
-"""Names that look like settings, for what has its place elsewhere, and where."""
+"""Names that look like settings, but whose value has its place elsewhere, and where."""
 
 _FOREIGN = ("HTTPS_",)
-"""How names begin that look like ours and are well-known elsewhere."""
+"""Beginnings of names that look like ours and are well-known elsewhere."""
 
 
 def misspellings(known: list[str], given: Iterable[str]) -> Faults:

@@ -240,21 +240,21 @@ class Settings(BaseSettings):
 
     @property
     def shows_docs(self) -> bool:
-        """Whether /docs and /openapi.json are there, from HTTP_DOCS."""
+        """Tell whether /docs and /openapi.json are there, from HTTP_DOCS."""
         if self.http.docs is None:
             return self.environment != "production"
         return self.http.docs
 
     @property
     def log_as_json(self) -> bool:
-        """Whether a log line is JSON, from LOG_FORMAT."""
+        """Tell whether a log line is JSON, from LOG_FORMAT."""
         if self.log.format == "auto":
             return self.environment != "development"
         return self.log.format == "json"
 
     @property
     def notes(self) -> list[str]:
-        """What whoever starts the service has to know of its settings, a sentence each."""
+        """Sentences about the settings for the person who starts the service."""
         groups = [value for _, value in self if isinstance(value, Group)]
         of_groups = (note for group in groups for note in group.notes)
         return [*self._notes, *of_groups, *constraints.budget_notes(self)]

@@ -1,4 +1,4 @@
-"""Where each value comes from, and what is amiss with how it is written there."""
+"""Sources of the values, and what is wrong with the way a value is written there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ from .names import is_secret, setting_names, walk_fields
 
 @dataclass
 class Found:
-    """What the sources hold besides values."""
+    """Findings in the sources, besides the values."""
 
     origins: dict[str, str] = field(default_factory=dict)
-    """By environment name, the source whose value counts."""
+    """The source whose value counts, by environment name."""
     foreign: set[str] = field(default_factory=set)
     """Names that are no settings."""
     faults: Faults = field(default_factory=dict)

@@ -53,6 +53,19 @@ def owner_sql(settings: Settings) -> str:
     return f"obj_description(to_regclass('{version_table(settings)}'), 'pg_class')"
 
 
+def forbidden_sql(settings: Settings) -> str:
+    """Return the SQL query for those of the tables `$1` that the role has no right to at all.
+
+    Which rights it needs, on what, is the service's business: it may write a table and not read it.
+    """
+    schema = f"""to_regnamespace('"{settings.db_schema}"')"""
+    return (
+        f"SELECT relname FROM pg_class WHERE relnamespace = {schema}"  # noqa: S608  # a plain name
+        " AND relkind IN ('r', 'p') AND relname = ANY ($1::text[])"
+        " AND NOT has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE') ORDER BY relname"
+    )
+
+
 def owner_in(comment: str | None) -> str | None:
     """Return the service that the comment names, None if it names none."""
     name = (comment or "").removeprefix(_OWNER)

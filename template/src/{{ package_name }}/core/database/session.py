@@ -25,6 +25,10 @@ from .transactions.guards import GuardedSession, guard_engine
 from .unreachable import raise_unreachable
 from .writes import Writes
 
+# Seconds after DB_STATEMENT_TIMEOUT. PostgreSQL ends a statement by itself, unless it is frozen or
+# cut off.
+GRACE = 5.0
+
 
 def timeouts(db: DatabaseSettings) -> dict[str, str]:
     """PostgreSQL's settings that end what takes too long, in its unit, milliseconds."""
@@ -91,8 +95,7 @@ class Database:
         self.engine = create_engine(
             settings,
             timeouts(db),
-            # PostgreSQL ends a statement by itself, unless it is frozen or cut off.
-            {"command_timeout": db.statement_timeout + 5},
+            {"command_timeout": db.statement_timeout + GRACE},
             poolclass=MonitoredPool,
             pool_size=db.pool_size,
             max_overflow=db.max_overflow,

@@ -1,4 +1,4 @@
-"""What every table is made of: the base class, ids, and columns that hold one of some words."""
+"""The parts of every table: base class, ids, and columns that hold one or some of some words."""
 
 from enum import StrEnum
 from uuid import UUID
@@ -43,5 +43,13 @@ def words(enum: type[StrEnum], length: int) -> Enum:
 
 def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
     """Return the check that a column holds one of the enumeration's values."""
-    values = ", ".join(f"'{member}'" for member in enum)
-    return CheckConstraint(f"{column} IN ({values})", name=column)
+    return CheckConstraint(f"{column} IN ({_values(enum)})", name=column)
+
+
+def some_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
+    """Return the check that a column, an array, holds nothing but the enumeration's values."""
+    return CheckConstraint(f"{column} <@ ARRAY[{_values(enum)}]::varchar[]", name=column)
+
+
+def _values(enum: type[StrEnum]) -> str:
+    return ", ".join(f"'{member}'" for member in enum)

@@ -9,7 +9,7 @@ _FILES = {
     "PGSSLKEY": "postgresql.key",
     "PGSSLCERT": "postgresql.crt",
 }
-"""By variable that names it: the file of `~/.postgresql` that is used otherwise."""
+"""The file of `~/.postgresql` that is used otherwise, by the variable that names another."""
 
 
 def file_to_blame(error: OSError) -> str:

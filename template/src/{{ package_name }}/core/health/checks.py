@@ -228,13 +228,13 @@ class HealthChecks:
         return down_for > 0 and down_for >= self._settings.health.ready_patience
 
     def is_down(self, component: str) -> bool:
-        """Whether the component did not answer when it was last asked."""
+        """Tell whether the component did not answer when it was last asked."""
         last = self.checks[component].last
         return last is not None and last.status is Status.UNHEALTHY
 
     @property
     def migrations(self) -> Migrations:
-        """How migrated the database was when PostgreSQL last answered."""
+        """The migrations of the database when PostgreSQL last answered."""
         return self._database.migrations
 
     async def start(self) -> None:

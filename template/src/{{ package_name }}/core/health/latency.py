@@ -3,28 +3,12 @@
 from prometheus_client import Histogram
 
 from ..alerts.alerts import Alert, Alerts
+from ..observability.metrics import BOUNDS
 
 _PING = Histogram(
     "redis_ping_duration_seconds",
     "Seconds Redis took to answer the PING of a health check",
-    buckets=(
-        0.0005,
-        0.001,
-        0.0025,
-        0.005,
-        0.01,
-        0.025,
-        0.05,
-        0.1,
-        0.25,
-        0.5,
-        1,
-        2.5,
-        5,
-        10,
-        30,
-        60,
-    ),
+    buckets=BOUNDS,
 )
 _KEY = "latency:redis"
 

@@ -1,4 +1,4 @@
-"""The connection on which PostgreSQL is asked whether it takes writes, and how migrated it is.
+"""The connection on which PostgreSQL is asked whether it takes writes, and for its migrations.
 
 It is not of the pool: a busy pool delays no check, and a check takes no connection away.
 """
@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field
 
 from ..config import Settings
 from ..database.migrations import Revisions
-from ..database.schema import owner_in, owner_sql, refusal, version_table
+from ..database.schema import forbidden_sql, owner_in, owner_sql, refusal, version_table
+from ..database.tables import Base
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
 _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
@@ -23,11 +24,11 @@ _STANDBY = {"standby", "read-only", "prefer-standby"}
 
 
 class Migrations(BaseModel):
-    """How the tables of the database compare with what this code was written for.
+    """The tables of the database, compared with those that this code was written for.
 
     `ahead` has a revision this code does not know: a newer version of the service has migrated,
     while this one still runs. `behind` lacks one that this code needs. `foreign`: the tables are
-    another service's.
+    another service's. They can be `at_head` and have a problem: the role may not use them.
     """
 
     status: Literal["at_head", "ahead", "behind", "foreign", "unknown"] = "unknown"
@@ -44,7 +45,7 @@ class ReadOnlyServerError(ConnectionError):
 
 
 class PostgresConnection:
-    """One connection, which is kept open. The question is: does it take writes, how migrated is it?
+    """One connection, which is kept open. It asks whether PostgreSQL takes writes, and migrations.
 
     `when_moved` is called where it takes none any more: the primary is elsewhere.
     """
@@ -64,8 +65,10 @@ class PostgresConnection:
         self._question = (
             f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
             " current_setting('transaction_read_only')::bool AS is_read_only,"
-            f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions"
+            f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions,"
+            f" ARRAY({forbidden_sql(settings)}) AS forbidden"
         )
+        self._tables = list(Base.metadata.tables)
         self._when_moved = when_moved
         self._needs_writes = settings.target_session_attrs not in _STANDBY
         self._settings = settings
@@ -76,6 +79,8 @@ class PostgresConnection:
         """The revisions of the database; None until it has answered."""
         self.owner: str | None = None
         """The service that the schema belongs to."""
+        self.forbidden: list[str] = []
+        """The tables of this service that the role has no right to."""
 
     async def ask(self) -> None:
         """Raise an error unless PostgreSQL answers, and takes writes."""
@@ -95,14 +100,15 @@ class PostgresConnection:
         block = connection.transaction() if self._behind_pgbouncer else nullcontext()
         try:
             async with block:
-                row = await connection.fetchrow(self._question)
+                row = await connection.fetchrow(self._question, self._tables)
         except asyncpg.UndefinedTableError:  # nobody has ever migrated it
-            row = {"owner": None, "revisions": [], "is_read_only": False}
+            row = {"owner": None, "revisions": [], "forbidden": [], "is_read_only": False}
         except BaseException:
             connection.terminate()
             raise
         self.found = frozenset(row["revisions"])
         self.owner = owner_in(row["owner"])
+        self.forbidden = row["forbidden"]
         if row["is_read_only"] and self._needs_writes:
             connection.terminate()
             self._when_moved()
@@ -120,7 +126,7 @@ class PostgresConnection:
 
     @property
     def migrations(self) -> Migrations:
-        """How migrated the database was at the last answer."""
+        """The migrations of the database at the last answer."""
         if self.revisions is None or self.found is None:
             return Migrations()
         status, problem = self._compare(self.found, self.revisions)
@@ -128,7 +134,7 @@ class PostgresConnection:
             status=status,
             expected=sorted(self.revisions.heads),
             found=sorted(self.found),
-            problem=problem,
+            problem=problem or self._refused(),
         )
 
     def _compare(
@@ -142,3 +148,9 @@ class PostgresConnection:
             command = f"{self._settings.slug} migrate".lstrip()
             return "behind", f"the tables are older than this code; run `{command}`"
         return "ahead", ""
+
+    def _refused(self) -> str:
+        if not self.forbidden:
+            return ""
+        role, tables = self._settings.sqlalchemy_url.username, ", ".join(self.forbidden)
+        return f"the role {role!r} has no right to {tables}; GRANT it what it needs"

@@ -37,7 +37,7 @@ class RedisConnection:
             raise ReplicaError
 
     def abort(self) -> None:
-        """Nothing to do: redis-py drops the connection of a command that is cancelled."""
+        """Do nothing: redis-py drops the connection of a command that is cancelled."""
 
     async def close(self) -> None:
         """Close the connection."""

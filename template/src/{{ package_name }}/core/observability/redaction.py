@@ -109,7 +109,7 @@ def _text_of(value: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether a value of that name is a secret, as of `DB_PASSWORD`, `apiKey`, `auth_token`."""
+    """Tell whether a value of that name is a secret: `DB_PASSWORD`, `apiKey`, `auth_token`."""
     return _SECRET_NAME.fullmatch(name[-100:]) is not None
 
 

@@ -16,17 +16,17 @@ class RouteFigures(BaseModel):
     route: str
     count: int
     errors: int
-    """How many answered 5xx, or were broken off."""
+    """Requests that were answered 5xx, or broken off."""
     mean: float
     p95: float | None
-    """19 of 20 took no longer, to the histogram's precision.
+    """Time that 19 of 20 did not exceed, to the histogram's precision.
 
     None of fewer than 20 requests, and if it is longer than the histogram can tell.
     """
 
 
 _FEW = 20
-"""Of fewer requests, 19 of 20 say nothing."""
+"""Number of requests below which 19 of 20 say nothing."""
 
 
 class _Sums:

@@ -12,7 +12,7 @@ _POLLED = ("/health/", "/metrics/", "/status/data/")
 
 
 def is_polled(path: str) -> bool:
-    """Whether machines ask for the path all the time, so that it would fill logs and traces."""
+    """Tell whether machines ask for the path all the time, so that it would fill the logs."""
     return f"{path}/".startswith(_POLLED)
 
 

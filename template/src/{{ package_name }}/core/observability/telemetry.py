@@ -22,7 +22,7 @@ _log = structlog.get_logger(__name__)
 
 _EXPORTERS = ("otlp", "console", "none")
 _FLUSH_SECONDS = 2.0
-"""How long the rest may take to be sent at the end: a collector that hangs must not hold us up."""
+"""Time in which the rest is sent at the end: a collector that hangs must not hold us up."""
 
 
 def telemetry_config() -> TelemetryConfig:

@@ -41,13 +41,13 @@ class Leak(BaseModel):
     tier: str
     """"held" for longer than the threshold, "orphaned" by a task that ended, or "collected"."""
     origin: str
-    """Where it was taken, as `file:line function` of the service's own code."""
+    """Place where it was taken, as `file:line function` of the service's own code."""
     age: float
     """Seconds since it was taken; of one that came back or was lost, until then."""
     request_id: str = ""
     route: str = ""
     waits_at: str = ""
-    """Where the task that took it is now; "" if it has ended."""
+    """Place where the task that took it is now; "" if it has ended."""
 
 
 class Lease:
@@ -82,7 +82,7 @@ class Lease:
 
     @property
     def origin(self) -> str:
-        """Where the connection was taken, as `file:line function`."""
+        """The place where the connection was taken, as `file:line function`."""
         return origins.describe(self.place)
 
     @property
@@ -92,14 +92,14 @@ class Lease:
 
     @property
     def is_orphaned(self) -> bool:
-        """Whether the task that took it has ended, and its request as well."""
+        """Tell whether the task that took it has ended, and its request as well."""
         task = self.task() if self.task is not None else None
         has_ended = self.task is not None and (task is None or task.done())
         return has_ended and self.request.scope is None
 
     @property
     def is_lost(self) -> bool:
-        """Whether its holder is gone, without having given it back."""
+        """Tell whether its holder is gone, without having given it back."""
         return self.holder is not None and self.holder() is None
 
     def leak(self) -> Leak:

@@ -1,12 +1,13 @@
 """Prometheus metrics of the pools, by the names that OpenTelemetry gives them.
 
-Right with several worker processes: gauges are those of the living workers, summed up.
+They are right with several worker processes: gauges are those of the living workers, summed up.
 """
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from ..observability.metrics import LONG_BOUNDS
+
 _POOL = "db_client_connection_pool_name"
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 COUNT = Gauge(
     "db_client_connection_count",
@@ -47,19 +48,19 @@ CREATION = Histogram(
     "db_client_connection_create_time_seconds",
     "Seconds to open a connection",
     [_POOL],
-    buckets=_SECONDS,
+    buckets=LONG_BOUNDS,
 )
 WAIT = Histogram(
     "db_client_connection_wait_time_seconds",
     "Seconds to get a connection from the pool",
     [_POOL],
-    buckets=_SECONDS,
+    buckets=LONG_BOUNDS,
 )
 USE = Histogram(
     "db_client_connection_use_time_seconds",
     "Seconds from taking a connection to giving it back",
     [_POOL],
-    buckets=_SECONDS,
+    buckets=LONG_BOUNDS,
 )
 LEAKS = Counter(
     "db_client_connection_leaks",

@@ -39,9 +39,9 @@ class PoolFigures(BaseModel):
     timeouts: int
     """Waits for a connection that were given up, since the start."""
     wait: Timing
-    """From asking for a connection to having it."""
+    """Time from asking for a connection to having it."""
     hold: Timing
-    """From taking a connection to giving it back."""
+    """Time from taking a connection to giving it back."""
     creation: Timing
     """The opening of a connection."""
 
@@ -116,7 +116,7 @@ class Monitor:
 
     @property
     def is_saturated(self) -> bool:
-        """Whether utilisation rose to the warning level, and has not fallen to the clear level."""
+        """Tell whether utilisation rose to the warning level and is above the clear level still."""
         return self._is_saturated
 
     def refresh(self) -> None:

@@ -1,4 +1,4 @@
-"""Where in the service's own code a connection is taken, and where its task waits.
+"""Places in the service's own code: where a connection is taken, and where its task waits.
 
 This is what the `file:line` of a leak comes from, at every taking of a connection; so it has to be
 cheap. It walks the frames of the callers, up to the nearest that is neither a library's nor

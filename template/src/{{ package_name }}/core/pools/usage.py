@@ -18,7 +18,7 @@ _MAX_UNEVALUATED = 500  # they take memory
 
 
 class Timing(BaseModel):
-    """How long something took, in seconds, and how often it happened."""
+    """Duration of something, in seconds, and how often it happened."""
 
     count: int = 0
     mean: float = 0
@@ -56,18 +56,18 @@ class Meter:
 
     @property
     def unevaluated(self) -> int:
-        """How much was noted since it was last evaluated."""
+        """The number of notes since they were last evaluated."""
         return len(self._noted)
 
     @property
     def count(self) -> int:
-        """How often it happened."""
+        """The number of times it happened."""
         self.evaluate()
         return self._count
 
     @property
     def total(self) -> float:
-        """How long it took in all, in seconds."""
+        """The time it took in all, in seconds."""
         self.evaluate()
         return self._total
 

@@ -91,7 +91,7 @@ class _Ending:
         self._task = asyncio.create_task(self._end())
 
     def is_echo(self, number: int) -> bool:
-        """Whether the signal says again what the first one has said, in the parent's name."""
+        """Tell whether the signal repeats the first one, in the parent's name."""
         first, at = self._first_signal
         is_other = (first, number) == (signal.SIGINT, signal.SIGTERM)
         return is_other and time.monotonic() - at < _ECHO_SECONDS

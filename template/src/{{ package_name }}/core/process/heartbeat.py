@@ -31,7 +31,7 @@ class Heartbeat:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the task beats; when it does not though the loop runs, it was cancelled."""
+        """Tell whether the task beats; when it does not though the loop runs, it was cancelled."""
         return time.monotonic() - self._last < self._stall_timeout
 
     async def __aenter__(self) -> "Heartbeat":

@@ -1,4 +1,4 @@
-"""From the start of the process to its last request."""
+"""The life of the process, from its start to its last request."""
 
 import time
 from collections.abc import Awaitable
@@ -12,7 +12,7 @@ from .warm_up import WarmUp
 
 
 class Lifecycle:
-    """Whether requests should come here: after the warm-up, and before the drain."""
+    """The time in which requests should come here: after the warm-up, before the drain."""
 
     def __init__(self, settings: Settings) -> None:
         self._started = time.monotonic()
@@ -27,12 +27,12 @@ class Lifecycle:
 
     @property
     def is_warm(self) -> bool:
-        """Whether the pool has opened its connections."""
+        """Tell whether the pool has opened its connections."""
         return self.warm_up.is_done
 
     @property
     def is_draining(self) -> bool:
-        """Whether the process is about to end."""
+        """Tell whether the process is about to end."""
         return self.drain.has_begun
 
 

@@ -22,7 +22,7 @@ from ...market.words import OrderType, Side, TimeInForce
 
 
 class OrderStatus(StrEnum):
-    """How far an order is: `new` is open, `canceled` is not."""
+    """State of an order: `new` is open, `canceled` is not."""
 
     NEW = "new"
     CANCELED = "canceled"

@@ -87,7 +87,7 @@ _LOST = ("08", "57P")  # classes of SQLSTATE: connection, operator's doing
 
 
 def _is_answer(error: BaseException) -> bool:
-    """Whether COMMIT was refused, by the server or before it was sent, and not lost."""
+    """Tell whether COMMIT was refused, by the server or before it was sent, and not lost."""
     if isinstance(error, InvalidRequestError | InterfaceError):  # SQLAlchemy's, the driver's own
         return True
     sqlstate = sqlstate_of(error)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 BLOCKS: Final = "transactional blocks"
-"""Where a session's `info` has the blocks that it is in, the innermost last."""
+"""Key of a session's `info` for the blocks that it is in, the innermost last."""
 
 # PostgreSQL answers COMMIT of a failed transaction with a silent ROLLBACK, which the driver takes
 # for success. So a connection that has seen an error is asked once more before its COMMIT.
@@ -62,7 +62,7 @@ async def guard(session: AsyncSession) -> None:
 
 
 def may_have_failed(session: Session) -> bool:
-    """Whether a statement of the session's transaction has failed, or of one before it."""
+    """Tell whether a statement has failed in the session's transaction, or in one before it."""
     return bool(_failed) and session.connection() in _failed
 
 

@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Histogram
 
+from ...observability.metrics import LONG_BOUNDS
+
 TRANSACTIONS = Counter(
     "db_transactions",
     "Transactions by how they ended",
@@ -14,7 +16,7 @@ OUTCOMES = {
 DURATION = Histogram(
     "db_transaction_duration_seconds",
     "Seconds from the beginning of a transaction to its end",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    buckets=LONG_BOUNDS,
 )
 RETRIES = Counter("db_transaction_retries", "Transactions that ran again, by reason", ["sqlstate"])
 GIVEN_UP = Counter(

@@ -22,7 +22,7 @@ _NEVER: Final = {"57014": "a cancelled or timed-out statement", "25P02": "a fail
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How often to run a transaction that conflicts with others, and how long to wait between.
+    """Rules for a transaction that conflicts: how often it runs, how long it waits in between.
 
     Before attempt n + 1 it waits a random time of at most `base * 2 ** (n - 1)` seconds, `cap` at
     most ("full jitter"): without it, those that collided would collide again.
@@ -48,7 +48,7 @@ class Retry:
                 raise ValueError(f"{sqlstate}, {_NEVER[sqlstate]}, can't be retried")
 
     def applies_to(self, error: BaseException) -> bool:
-        """Whether the transaction that ended with `error` may succeed if it runs again."""
+        """Tell whether the transaction that ended with `error` may succeed if it runs again."""
         sqlstate = sqlstate_of(error)
         return sqlstate in (SERIALIZATION_FAILURE, DEADLOCK_DETECTED) or sqlstate in self.also
 
@@ -112,7 +112,7 @@ class RepeatableWork:
 
     def __init__(self) -> None:
         self.has_committed = False
-        """Whether a transaction inside is committed: running again would do its work twice."""
+        """True once a transaction inside is committed: running again would do its work twice."""
 
     def __enter__(self) -> Self:
         self._token = _repeatable_work.set(self)
@@ -133,5 +133,5 @@ def note_commit() -> None:
 
 
 def is_left_to_the_caller(error: RetryableTransactionError) -> bool:
-    """Whether `error` goes to a caller that can run the work again, and has not given up."""
+    """Tell whether `error` goes to a caller that can run the work again, and has not given up."""
     return _repeatable_work.get() is not None and not error.final

@@ -105,7 +105,7 @@ class DevServer(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Whether the server is ready."""
+        """Tell whether the server is ready."""
 
 
 def folder_of(package: str) -> Path:

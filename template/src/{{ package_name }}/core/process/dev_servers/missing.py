@@ -1,4 +1,4 @@
-"""Which servers have to be started."""
+"""The servers that have to be started."""
 
 from pathlib import Path
 
