@@ -1,8 +1,8 @@
 """What an order costs with a pool that is fixed, and with one that has overflow.
 
 Sixteen clients place orders over the API, without a network between, on services with pools of
-several shapes, in turns. Of PostgreSQL it is the CPU time of all its processes, those that have ended
-included: a connection is a process. Read the ratios. Exits with 1 where a bound is missed.
+several shapes, in turns. Of PostgreSQL it is the CPU time of all its processes, those included that
+have ended: a connection is a process. Read the ratios. Exits with 1 where a bound is missed.
 """
 
 import asyncio
@@ -91,7 +91,8 @@ async def measure(settings: Settings, server: Postgres) -> bool:
             clients[size, overflow] = await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://service")
             )
-        configure_logging(settings, stack.enter_context(Path(os.devnull).open("w")))
+        nowhere = stack.enter_context(Path(os.devnull).open("w"))  # noqa: SIM115  # it is closed
+        configure_logging(settings, nowhere)
         keys = await make_keys(apps[16, 0].resources.database)
         for _ in range(ROUNDS + 1):  # the first one warms up
             for shape, client in clients.items():
