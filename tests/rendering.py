@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 import yaml
 from copier import run_copy
+from quick_copier import make_quick
+
+make_quick()
 
 ROOT = Path(__file__).parent.parent
 _COPIER = yaml.safe_load((ROOT / "copier.yml").read_text())
