@@ -108,7 +108,7 @@ def key_of(request: Request) -> str:
 async def sees_details(request: Request) -> bool:
     """Tell whether the caller may see details, as a FastAPI dependency."""
     access: Access = request.app.access
-    return await access.sees_details(request)
+    return bool(await access.sees_details(request))
 
 
 async def require_details(request: Request) -> None:

@@ -66,12 +66,14 @@ _ANSWERS: list[tuple[type[Exception] | str, Answer]] = [
     (_RESTRICT, Answer(ErrorCode.CONFLICT, "It contradicts what is stored already")),
     (_FOREIGN_KEY, Answer(ErrorCode.REFERENCE_NOT_FOUND, "What it refers to does not exist")),
     ("23", Answer(ErrorCode.CONSTRAINT_VIOLATED, "A value is missing or out of its range")),
-    # Connection, credentials, no such database, resources, an operator's doing.
+    # Connection, resources, an operator's doing, the machine's; credentials and no such database
+    # where they are PgBouncer's, which tells when the first statement comes.
     ("08", _UNAVAILABLE),
     ("28", _UNAVAILABLE),
     ("3D", _UNAVAILABLE),
     ("53", _UNAVAILABLE),
     ("57P", _UNAVAILABLE),
+    ("58", _UNAVAILABLE),
     ("57014", _GIVEN_UP),
     # No such table, column or schema.
     ("42P01", _OLD_TABLES),

@@ -41,7 +41,7 @@ class ComponentHealth(BaseModel):
 
 
 class ComponentDetails(ComponentHealth):
-    reason: str = Field(description="Why it is unhealthy; else empty")
+    reason: str = Field(description="Why it is unhealthy, or can't store; else empty")
     latency: float = Field(description="Seconds until it answered")
     checked_at: datetime
     pool: PoolFigures | None = Field(description="Connections of the process that answers")
@@ -117,9 +117,10 @@ def _answer(body: BaseModel, is_fine: bool) -> Response:
 async def get_health(request: Request, checks: Checks) -> Response:
     """Tell the worst of the components. A service that is degraded still serves requests.
 
-    `degraded`: a pool is nearly used up, the tables lack a migration or may not be used, or a
-    component is unhealthy that the service can do without (HEALTH_REQUIRED has those it can't). In
-    development, and with a key that has the scope `admin`, there are details.
+    `degraded`: a pool is nearly used up, the tables lack a migration or may not be used, writes
+    have failed lately, or a component is unhealthy that the service can do without (HEALTH_REQUIRED
+    has those it can't). In development, and with a key that has the scope `admin`, there are
+    details.
     """
     outcomes = await checks.all()
     components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
@@ -170,7 +171,8 @@ async def get_redis_health(request: Request, checks: Checks) -> Response:
 async def get_readiness(request: Request, checks: Checks) -> Response:
     """Say no while it starts, stops, waits for migrations, or a required component is down.
 
-    Never say yes on the tables of another service.
+    Once it was there, a component may be away for HEALTH_READY_PATIENCE seconds. Never say yes on
+    the tables of another service.
     """
     is_ready = not _why_not_ready(request, await checks.all())
     return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
@@ -195,7 +197,9 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
     reasons = [
         f"{component}: {outcome.reason}"
         for component, outcome in outcomes.items()
-        if outcome.status is Status.UNHEALTHY and component in resources.health.required
+        if outcome.status is Status.UNHEALTHY
+        and component in resources.health.required
+        and resources.health.is_missed(component)
     ]
     if not resources.lifecycle.is_warm:
         reasons.append("starting: the pool has not opened its connections yet")
@@ -218,9 +222,16 @@ def _status(request: Request, component: str, outcome: Outcome) -> Status:
     migrations = resources.health.migrations if component == "database" else Migrations()
     if migrations.status == "foreign":
         return Status.UNHEALTHY
-    if migrations.problem or _monitor(request, component).is_saturated:
+    is_impaired = bool(migrations.problem or _write_failure(request, component))
+    if is_impaired or _monitor(request, component).is_saturated:
         return Status.DEGRADED
     return Status.HEALTHY
+
+
+def _write_failure(request: Request, component: str) -> str:
+    """Return why requests could not write lately, though the server answers; "" if they could."""
+    resources: Resources = request.app.resources
+    return resources.database.writes.failure if component == "database" else ""
 
 
 async def _component(request: Request, component: str, outcome: Outcome) -> Response:
@@ -229,7 +240,7 @@ async def _component(request: Request, component: str, outcome: Outcome) -> Resp
         report = _monitor(request, component).report(_MOST)
         body = ComponentDetails(
             status=body.status,
-            reason=outcome.reason,
+            reason=outcome.reason or _write_failure(request, component),
             latency=outcome.latency,
             checked_at=outcome.at,
             pool=report.figures,

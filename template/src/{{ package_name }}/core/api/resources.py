@@ -86,7 +86,7 @@ async def open_resources(
         database = Database(settings)
         redis = create_redis(settings)
         redis_monitor = RedisPoolMonitor(redis, settings)
-        health = HealthChecks(settings, alerts)
+        health = HealthChecks(settings, alerts, database.renew)
         heartbeat = Heartbeat(settings.health.stall_timeout, alerts)
         resources = Resources(
             settings, alerts, database, redis, redis_monitor, health, heartbeat, lifecycle
@@ -98,6 +98,7 @@ async def open_resources(
                 await health.start()
                 for seconds, work in (
                     (settings.health.interval, health.look),
+                    (settings.health.interval, partial(database.writes.check, alerts)),
                     (settings.monitor.interval, partial(database.monitor.check, alerts)),
                     (settings.monitor.interval, partial(redis_monitor.check, alerts)),
                 ):

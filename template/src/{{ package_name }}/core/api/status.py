@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from base64 import b64encode
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from importlib.resources import files
 
@@ -93,8 +93,9 @@ async def get_status_data(request: Request) -> StatusData:
     app = request.app
     resources: Resources = app.resources
     monitors = {"database": resources.database.monitor, "redis": resources.redis_monitor}
+    now = datetime.now(UTC)
     return StatusData(
-        at=datetime.now(UTC),
+        at=now,
         process=Process(
             name=app.title,
             version=app.version,
@@ -102,7 +103,7 @@ async def get_status_data(request: Request) -> StatusData:
             python_version=platform.python_version(),
             pid=os.getpid(),
             workers=resources.settings.http.workers,
-            started_at=datetime.fromtimestamp(resources.lifecycle.started_at, UTC),
+            started_at=now - timedelta(seconds=resources.lifecycle.uptime),
         ),
         history=list(resources.health.history),
         required=list(resources.health.required),

@@ -4,9 +4,9 @@ from alembic.script.revision import MultipleHeads, ResolutionError
 from sqlalchemy.exc import DBAPIError
 
 from ..config import Settings
-from ..database.session import DatabaseUnreachableError, address_of
 from ..database.transactions import CommitOutcomeUnknownError, RetryableTransactionError
 from ..database.transactions.retry import sqlstate_of
+from ..database.unreachable import DatabaseUnreachableError, address_of
 
 _REASONS: dict[str | type[BaseException] | None, str] = {
     DatabaseUnreachableError: "{said}. DB_HOST and DB_PORT, or DATABASE_URL, say where it is",
@@ -34,9 +34,12 @@ _REASONS: dict[str | type[BaseException] | None, str] = {
 
 def reason_of(error: Exception, settings: Settings) -> str:
     """Return one line for a person, without names of classes."""
-    kinds = (sqlstate_of(error), type(error), type(error.__cause__))
+    refused = error.sqlstate if isinstance(error, DatabaseUnreachableError) else None
+    kinds = (refused or sqlstate_of(error), type(error), type(error.__cause__))
     known = next((_REASONS[kind] for kind in kinds if kind in _REASONS), None)
     said = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+    if isinstance(error, DatabaseUnreachableError) and refused in _REASONS:
+        said = error.reason
     if known is None:
         is_of_postgres = isinstance(error, DBAPIError)
         return f"PostgreSQL: {said}" if is_of_postgres else said or repr(error)

@@ -46,6 +46,29 @@ def _differing(url: str, prefix: str, group: BaseModel, stated: dict[str, Any]) 
     return faults
 
 
+# Connections of a `migrate`, which runs while the replicas do.
+_MIGRATIONS = 2
+
+
+def connections_at_most(settings: Settings) -> int:
+    """Return how many connections to PostgreSQL all copies of the service may have at once."""
+    db, http = settings.db, settings.http
+    # One more for the health checks, which do not wait for the pool.
+    of_a_process = db.pool_size + db.max_overflow + 1
+    return (http.replicas + http.surge) * http.workers * of_a_process + _MIGRATIONS
+
+
+def budget_notes(settings: Settings) -> list[str]:
+    """Return how many connections PostgreSQL has to have, where nothing watches over it."""
+    if settings.environment != "production" or settings.db.connection_budget is not None:
+        return []
+    return [
+        f"The service may open {connections_at_most(settings)} connections to PostgreSQL at once:"
+        " set HTTP_REPLICAS, HTTP_SURGE and DB_CONNECTION_BUDGET to have a start refused that"
+        " needs more than there are"
+    ]
+
+
 def pool_constraints(settings: Settings) -> Faults:
     """Return the settings of pools that do not fit each other."""
     db = settings.db
@@ -59,14 +82,12 @@ def pool_constraints(settings: Settings) -> Faults:
             faults[f"{prefix}_POOL_CLEAR_AT"] = (
                 f"must be less than {prefix}_POOL_WARN_AT, or the alert would come and go"
             )
-    if db.connection_budget is not None:
-        # One more for the health checks, which do not wait for the pool.
-        needed = (db.pool_size + db.max_overflow + 1) * settings.http.workers
-        if needed > db.connection_budget:
-            faults["DB_CONNECTION_BUDGET"] = (
-                f"(DB_POOL_SIZE + DB_MAX_OVERFLOW + 1) x HTTP_WORKERS is {needed}, which is more;"
-                " lower one of them"
-            )
+    needed = connections_at_most(settings)
+    if db.connection_budget is not None and needed > db.connection_budget:
+        faults["DB_CONNECTION_BUDGET"] = (
+            "(HTTP_REPLICAS + HTTP_SURGE) x HTTP_WORKERS x (DB_POOL_SIZE + DB_MAX_OVERFLOW + 1)"
+            f" + {_MIGRATIONS} is {needed}, which is more; lower one of them"
+        )
     return faults
 
 

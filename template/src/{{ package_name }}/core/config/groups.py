@@ -60,12 +60,17 @@ class DatabaseSettings(Group):
         5, ge=1, le=500, description="Connections a process keeps open; too few make requests wait"
     )
     max_overflow: int = Field(
-        10, ge=0, le=500, description="Further connections of a process, closed after use"
+        10,
+        ge=0,
+        le=500,
+        description="Further connections of a process, closed when none was needed for a minute",
     )
     connection_budget: int | None = Field(
         None,
         ge=1,
-        description="Connections the service may open; a start that could open more is refused",
+        description="Connections that PostgreSQL has for the service. A start is refused that could"
+        " open more: (HTTP_REPLICAS + HTTP_SURGE) x HTTP_WORKERS x (DB_POOL_SIZE + DB_MAX_OVERFLOW"
+        " + 1), and 2 for migrations",
     )
     pool_timeout: Seconds = Field(
         2, description="Seconds to wait for a free connection; then the request answers 503"
@@ -133,6 +138,13 @@ class DatabaseSettings(Group):
         description="Seconds a migration waits for a lock on a table, since all who come later "
         "wait behind it; then it lets them pass and tries again, 30 times. Too few never get it",
     )
+    target_session_attrs: (
+        Literal["any", "primary", "read-write", "standby", "read-only", "prefer-standby"] | None
+    ) = Field(
+        None,
+        description="What a server has to be to be connected to: read-write, so no standby, unless"
+        " set; any in development and behind PgBouncer",
+    )
     tag_queries: bool = Field(
         False, description="Add the request id to each statement as a comment; costs plan caching"
     )
@@ -183,6 +195,15 @@ class HttpSettings(Group):
     port: Port = Field(8000, description="Port to listen on")
     workers: int = Field(
         1, ge=1, le=64, description="Processes that serve; each has pools of its own"
+    )
+    replicas: int = Field(
+        1, ge=1, le=10_000, description="Copies of the service that run, for DB_CONNECTION_BUDGET"
+    )
+    surge: int = Field(
+        1,
+        ge=0,
+        le=10_000,
+        description="Copies that a rollout starts before it stops an old one, likewise",
     )
     max_body_size: int = Field(
         1_048_576, ge=1, description="Bytes a request body may have; a larger one answers 413"
@@ -324,6 +345,12 @@ class HealthSettings(Group):
         5,
         description="Seconds the event loop may be blocked; then the log says by which code, since "
         "no request is served meanwhile",
+    )
+    ready_patience: Annotated[float, Field(ge=0, le=600)] = Field(
+        10,
+        description="Seconds for which a required component may be down before /health/ready says"
+        " no, after it has said yes; with too few, a short pause of a shared server takes every"
+        " process away from its load balancer",
     )
     required: Annotated[tuple[Component, ...], NoDecode, Field(min_length=1)] = Field(
         ("database",),

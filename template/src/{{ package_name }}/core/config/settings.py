@@ -222,6 +222,18 @@ class Settings(BaseSettings):
         return self.model_copy(update={"database_url": secret, "db": db})
 
     @property
+    def target_session_attrs(self) -> str:
+        """What a server has to be to be connected to, from DB_TARGET_SESSION_ATTRS or the URL."""
+        url = self.sqlalchemy_url
+        if stated := self.db.target_session_attrs or url.query.get("target_session_attrs"):
+            return str(stated)
+        hosts = url.query.get("host", "")
+        are_several = isinstance(hosts, tuple) or "," in hosts
+        needs_primary = are_several or self.environment != "development"
+        # PgBouncer chooses the server, and for each transaction anew.
+        return "read-write" if needs_primary and not self.db.behind_pgbouncer else "any"
+
+    @property
     def redis_options(self) -> dict[str, Any]:
         """Address of Redis as options of a redis-py connection, from REDIS_URL and REDIS_*."""
         redis = self.redis
@@ -261,7 +273,7 @@ class Settings(BaseSettings):
         """Sentences about the settings for the person who starts the service."""
         groups = [value for _, value in self if isinstance(value, Group)]
         own = (note for group in groups for note in group.notes)
-        return [*self._notes, *weaknesses(self), *own]
+        return [*self._notes, *weaknesses(self), *own, *constraints.budget_notes(self)]
 
     def origin(self, name: str) -> str:
         """Return the source of the value of an environment name; "default" if it is set nowhere."""

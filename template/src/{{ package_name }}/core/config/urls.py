@@ -97,6 +97,7 @@ def stated_in_database_url(url: URL) -> dict[str, Any]:
         "user": url.username,
         "password": url.password,
         "name": url.database,
+        "target_session_attrs": url.query.get("target_session_attrs"),
     }
     return {field: value for field, value in stated.items() if value}
 

@@ -17,9 +17,10 @@ from sqlalchemy.pool import NullPool
 
 from ..config import Settings, get_settings
 from .schema import create_schema, refuse_foreign, write_owner
-from .session import create_engine, raise_unreachable, set_in_each_transaction
+from .session import create_engine, set_in_each_transaction
 from .tables import Base
 from .turns import in_turn
+from .unreachable import raise_unreachable
 
 _PACKAGE = Path(__file__).parents[2]
 

@@ -7,13 +7,15 @@ from weakref import WeakSet
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+from sqlalchemy.util import greenlet_spawn
 
+from ..alerts.alerts import Alerts
 from ..config import Settings
 from ..pools.leases import Leak
 from ..pools.monitor import Monitor, PoolFigures
 from ..pools.usage import Timing
 from ..redis.monitor import RedisPoolMonitor
-from .pool import MonitoredPool
+from .pool import OPENED_AT, MonitoredPool
 
 __all__ = ["Leak", "PoolFigures", "PoolMonitor", "RedisPoolMonitor", "Timing"]
 
@@ -68,14 +70,21 @@ class PoolMonitor(Monitor):
             creation=self.usage.creation.timing(),
         )
 
+    async def check(self, alerts: Alerts) -> None:
+        """Close the connections that a rush has left, and look for what a person should know."""
+        pool = self._engine.pool
+        if isinstance(pool, MonitoredPool):
+            await greenlet_spawn(pool.close_surplus)
+        await super().check(alerts)
+
     def _before_connect(
         self, _dialect: Any, record: ConnectionPoolEntry, _args: Any, _options: Any
     ) -> None:
-        record.info["connecting_since"] = time.monotonic()
+        record.info[OPENED_AT] = time.monotonic()
 
     def _on_connect(self, _connection: Any, record: ConnectionPoolEntry) -> None:
         self._open.add(record)
-        if since := record.info.pop("connecting_since", None):
+        if since := record.info.get(OPENED_AT):
             self.usage.creation.note(time.monotonic() - since)
 
     def _on_checkout(self, connection: Any, _record: ConnectionPoolEntry, holder: Any) -> None:

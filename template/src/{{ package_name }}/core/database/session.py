@@ -1,8 +1,6 @@
 """The engine, and a session per request."""
 
 import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -19,21 +17,19 @@ from starlette.requests import HTTPConnection
 from ..config import Settings
 from ..config.groups import DatabaseSettings
 from ..errors.middleware import get_request_id
+from .losses import renew_after_losses
 from .memo import Memo
 from .pool import MonitoredPool
 from .pool_monitor import PoolMonitor
 from .superuser import warn_of_superuser
-from .tls_files import file_to_blame
 from .transactions.guards import GuardedSession, ReadingSession, guard_engine
 from .transactions.single import AUTOCOMMIT
+from .unreachable import raise_unreachable
+from .writes import Writes
 
 # Seconds after DB_STATEMENT_TIMEOUT. PostgreSQL ends a statement by itself, unless it is frozen or
 # cut off.
 GRACE = 5.0
-
-
-class DatabaseUnreachableError(ConnectionError):
-    """No connection to PostgreSQL could be opened; the cause says why."""
 
 
 def timeouts(db: DatabaseSettings) -> dict[str, str]:
@@ -75,6 +71,7 @@ def create_engine(
         hide_parameters=True,
         connect_args={
             "timeout": db.connect_timeout,
+            "target_session_attrs": settings.target_session_attrs,
             **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
             **(connect_args or {}),
         },
@@ -93,38 +90,6 @@ def set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> Non
     @event.listens_for(engine.sync_engine, "begin")
     def _set(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT {calls}")
-
-
-def raise_unreachable(engine: AsyncEngine, settings: Settings) -> None:
-    """Have the engine raise DatabaseUnreachableError where it can't open a connection."""
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def _connect(dialect: Any, _record: Any, args: Any, options: Any) -> Any:
-        try:
-            return dialect.connect(*args, **options)
-        except OSError as error:  # a time-out and a missing socket, too
-            raise DatabaseUnreachableError(
-                f"PostgreSQL can't be reached at {address_of(settings)}: {_why(error, settings)}"
-            ) from error
-
-
-def address_of(settings: Settings) -> str:
-    """Return where PostgreSQL is: host and port, or the folder of its socket."""
-    url = settings.sqlalchemy_url
-    host, port = url.host or url.query.get("host"), url.port or url.query.get("port", 5432)
-    return f"{host}, port {port}"
-
-
-def _why(error: OSError, settings: Settings) -> str:
-    if "/" not in address_of(settings) and (
-        reason := file_to_blame(error)
-    ):  # else it is the socket
-        return reason
-    if isinstance(error, TimeoutError):
-        return f"no answer within {settings.db.connect_timeout:g} seconds"
-    if isinstance(error, socket.gaierror) or error.errno is None:
-        return error.strerror or str(error) or repr(error)
-    return os.strerror(error.errno)  # asyncio's own text repeats the address
 
 
 class Database:
@@ -147,6 +112,8 @@ class Database:
         raise_unreachable(self.engine, settings)
         if settings.environment != "development":
             warn_of_superuser(self.engine.sync_engine)
+        renew_after_losses(self.engine.sync_engine)
+        self.writes = Writes(self.engine.sync_engine)
         self._warm_up = db.pool_size if db.warm_up is None else db.warm_up
         if db.tag_queries:
             event.listen(
@@ -191,6 +158,12 @@ class Database:
             except* Exception as errors:
                 raise errors.exceptions[0] from None
         return self._warm_up
+
+    def renew(self) -> None:
+        """Close the pool's connections, each when it is free; new ones go where the server is."""
+        pool = self.engine.pool
+        assert isinstance(pool, MonitoredPool)
+        pool.renew()
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
@@ -53,7 +54,8 @@ class HealthCheck:
 
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
     seconds, after which its connection is thrown away. A change is logged, and an alert, once; a
-    critical one where the service can't do without the server, `is_required`.
+    critical one where the service can't do without the server, `is_required`. `when_back` is called
+    when it answers again.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class HealthCheck:
         max_age: float,
         alerts: Alerts,
         redactor: Redactor,
+        when_back: Callable[[], None],
     ) -> None:
         self.component = component
         self.is_required = is_required
@@ -75,7 +78,9 @@ class HealthCheck:
         self._max_age = max_age
         self._alerts = alerts
         self._redactor = redactor
+        self._when_back = when_back
         self._asked_at = 0.0
+        self._down_since: float | None = float("-inf")
         self._running: asyncio.Task[Outcome] | None = None
         self._question: asyncio.Task[None] | None = None
 
@@ -87,6 +92,11 @@ class HealthCheck:
             self._running = asyncio.create_task(self._ask())
         # A probe that is cancelled does not cancel the question for the others.
         return await asyncio.shield(self._running)
+
+    @property
+    def down_for(self) -> float:
+        """Seconds since it was found down; 0 while it is not, infinite before its first answer."""
+        return 0.0 if self._down_since is None else time.monotonic() - self._down_since
 
     async def close(self) -> None:
         """End what runs, and close the connection."""
@@ -116,6 +126,10 @@ class HealthCheck:
             latency=time.monotonic() - started,
             reason=reason,
         )
+        if not reason:
+            self._down_since = None
+        elif self._down_since is None:
+            self._down_since = started
         note_health(self.component, not reason, outcome.latency, is_required=self.is_required)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
@@ -144,6 +158,7 @@ class HealthCheck:
             self._alerts.fire(Alert(key, f"{component} does not answer", details, severity))
         else:
             _log.warning("health check recovered", component=component)
+            self._when_back()
             self._alerts.resolve(key, f"{component} answers again")
 
 
@@ -154,16 +169,25 @@ def _forget(question: asyncio.Task[None]) -> None:
 
 
 class HealthChecks:
-    """The checks of PostgreSQL and Redis, and what they found lately."""
+    """The checks of PostgreSQL and Redis, and what they found lately.
 
-    def __init__(self, settings: Settings, alerts: Alerts | None = None) -> None:
+    `renew_pool` is called where PostgreSQL takes writes elsewhere now, or is back: what is open to
+    where it was is of no use any more.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        alerts: Alerts | None = None,
+        renew_pool: Callable[[], None] = lambda: None,
+    ) -> None:
         self.timeout = settings.health.server_timeout
         self.required = settings.health.required
         self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._problem = ""
         self._settings = settings
-        self._database = PostgresConnection(settings)
+        self._database = PostgresConnection(settings, renew_pool)
         connections: dict[str, HealthConnection] = {
             "database": self._database,
             "redis": RedisConnection(settings),
@@ -180,6 +204,7 @@ class HealthChecks:
                 max_age=settings.health.max_age,
                 alerts=alerts,
                 redactor=redactor,
+                when_back=renew_pool if component == "database" else lambda: None,
             )
             for component, connection in connections.items()
         }
@@ -196,6 +221,11 @@ class HealthChecks:
         """Return the outcomes for all servers, by component; they are asked at the same time."""
         outcomes = await asyncio.gather(*(check.outcome() for check in self.checks.values()))
         return dict(zip(self.checks, outcomes, strict=True))
+
+    def is_missed(self, component: str) -> bool:
+        """Whether it is down for longer than HEALTH_READY_PATIENCE, or has never answered."""
+        down_for = self.checks[component].down_for
+        return down_for > 0 and down_for >= self._settings.health.ready_patience
 
     def is_down(self, component: str) -> bool:
         """Tell whether the component did not answer when it was last asked."""

@@ -1,8 +1,9 @@
-"""The connection on which PostgreSQL is asked whether it answers, and for its migrations.
+"""The connection on which PostgreSQL is asked whether it takes writes, and for its migrations.
 
 It is not of the pool: a busy pool delays no check, and a check takes no connection away.
 """
 
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
 from typing import Any, Literal
@@ -17,6 +18,9 @@ from ..database.tables import Base
 
 # What a connection ends with that PostgreSQL has closed, such as to start anew.
 _CLOSED_BY_SERVER = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
+
+# Values of DB_TARGET_SESSION_ATTRS: the service asks for a server that takes no writes.
+_STANDBY = {"standby", "read-only", "prefer-standby"}
 
 
 class Migrations(BaseModel):
@@ -33,10 +37,20 @@ class Migrations(BaseModel):
     problem: str = Field("", description="Why the tables can't be used, and what to do; else empty")
 
 
-class PostgresConnection:
-    """One connection, which is kept open. The question is: which migrations has the database?"""
+class ReadOnlyServerError(ConnectionError):
+    """The server takes no writes: another one is the primary now."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
+        super().__init__("the server takes no writes; it is a standby, or closed to them")
+
+
+class PostgresConnection:
+    """One connection, which is kept open. It asks whether PostgreSQL takes writes, and migrations.
+
+    `when_moved` is called where it takes none any more: the primary is elsewhere.
+    """
+
+    def __init__(self, settings: Settings, when_moved: Callable[[], None] = lambda: None) -> None:
         url = settings.sqlalchemy_url
         _, options = url.get_dialect()().create_connect_args(url)
         self._behind_pgbouncer = settings.db.behind_pgbouncer
@@ -44,15 +58,19 @@ class PostgresConnection:
         self._options: dict[str, Any] = {
             **options,
             "timeout": settings.health.server_timeout,
+            "target_session_attrs": settings.target_session_attrs,
             "statement_cache_size": 0,  # PgBouncer gives the next statement to another server
         }
         # Nothing is set on the connection: behind PgBouncer the next question may have another one.
         self._question = (
             f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
+            " current_setting('transaction_read_only')::bool AS is_read_only,"
             f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions,"
             f" ARRAY({forbidden_sql(settings)}) AS forbidden"
         )
         self._tables = list(Base.metadata.tables)
+        self._when_moved = when_moved
+        self._needs_writes = settings.target_session_attrs not in _STANDBY
         self._settings = settings
         self._connection: asyncpg.Connection | None = None
         self.revisions: Revisions | None = None
@@ -65,9 +83,10 @@ class PostgresConnection:
         """The tables of this service that the role has no right to."""
 
     async def ask(self) -> None:
-        """Raise an error unless PostgreSQL answers."""
+        """Raise an error unless PostgreSQL answers, and takes writes."""
         connection = self._connection
         if connection is not None and not connection.is_closed():
+            # A new connection may reach the new primary.
             with suppress(
                 asyncpg.InterfaceError, asyncpg.PostgresConnectionError, *_CLOSED_BY_SERVER
             ):
@@ -83,13 +102,17 @@ class PostgresConnection:
             async with block:
                 row = await connection.fetchrow(self._question, self._tables)
         except asyncpg.UndefinedTableError:  # nobody has ever migrated it
-            row = {"owner": None, "revisions": [], "forbidden": []}
+            row = {"owner": None, "revisions": [], "forbidden": [], "is_read_only": False}
         except BaseException:
             connection.terminate()
             raise
         self.found = frozenset(row["revisions"])
         self.owner = owner_in(row["owner"])
         self.forbidden = row["forbidden"]
+        if row["is_read_only"] and self._needs_writes:
+            connection.terminate()
+            self._when_moved()
+            raise ReadOnlyServerError
 
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything."""

@@ -15,8 +15,6 @@ class Lifecycle:
     """The time in which requests should come here: after the warm-up, before the drain."""
 
     def __init__(self, settings: Settings) -> None:
-        self.started_at = time.time()
-        """Seconds since the epoch."""
         self._started = time.monotonic()
         self.warm_up = WarmUp()
         self.requests = RequestsInFlight()
@@ -24,7 +22,7 @@ class Lifecycle:
 
     @property
     def uptime(self) -> float:
-        """Seconds since the start, whatever happened to the clock meanwhile."""
+        """Seconds since the start, whatever was done to the clock on the wall."""
         return time.monotonic() - self._started
 
     @property

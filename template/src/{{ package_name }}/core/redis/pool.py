@@ -1,13 +1,17 @@
-"""redis-py's blocking pool of connections, with figures and leases."""
+"""redis-py's blocking pool of connections, with figures and leases.
+
+The client's connections are closed where Redis says that it takes no writes: it was the primary
+when they were opened, and the next ones go to where that is now.
+"""
 
 import time
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.client import PubSub
+from redis.asyncio.client import Pipeline, PubSub
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MaxConnectionsError
+from redis.exceptions import MaxConnectionsError, ReadOnlyError
 
 from ..pools.usage import Usage
 
@@ -80,10 +84,40 @@ class MonitoredRedisPool(BlockingConnectionPool):
 
 
 class MonitoredRedis(Redis):
-    """A client whose subscriptions are not taken for leaks, unless they are lost."""
+    """A client whose subscriptions are not taken for leaks, unless they are lost.
+
+    Raises redis-py's ConnectionError where Redis takes no writes, as its client for Sentinel does.
+    """
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except ReadOnlyError as error:
+            await _renew(self.connection_pool, error)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
     def pubsub(self, **options: Any) -> PubSub:
         return _Subscription(self.connection_pool, **options)
+
+
+class _Pipeline(Pipeline):
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            answers: list[Any] = await super().execute(raise_on_error)
+        except ReadOnlyError as error:
+            await _renew(self.connection_pool, error)
+        for answer in answers:
+            if isinstance(answer, ReadOnlyError):
+                await _renew(self.connection_pool, answer)
+        return answers
+
+
+async def _renew(pool: Any, error: ReadOnlyError) -> NoReturn:
+    """Close the free connections, the one that said so among them."""
+    await pool.disconnect(inuse_connections=False)
+    raise RedisConnectionError("Redis takes no writes: it is a replica now") from error
 
 
 class _Subscription(PubSub):

@@ -60,9 +60,12 @@ class Postgres(DevServer):
             # Aside first: an interrupted initdb must not look like a finished one.
             new = self.folder / "new"
             shutil.rmtree(new, ignore_errors=True)
-            options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
-            self._run("initdb", *options, "--no-sync", f"--pgdata={new}")
+            self._fill(new)
             new.rename(self._data)
+
+    def _fill(self, data: Path) -> None:
+        options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale"]
+        self._run("initdb", *options, "--no-sync", f"--pgdata={data}")
 
     def _user(self) -> dict[str, Any]:
         if self._nobody is None:

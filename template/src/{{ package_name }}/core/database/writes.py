@@ -1,0 +1,65 @@
+"""Writes that PostgreSQL can't do, while it answers: its disk is full, or broken."""
+
+import time
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from ..alerts.alerts import Alert, Alerts
+
+# Classes of SQLSTATE: insufficient resources (such as 53100, disk full), system error.
+_BROKEN = ("53", "58")
+# Where the `info` of a connection has the transaction that wrote on it after a failure.
+_WROTE_IN = "wrote_in"
+_ALERT = "writes:database"
+# Seconds after which a failure tells nothing about now: perhaps nobody writes any more.
+_REMEMBERED = 60.0
+
+
+class Writes:
+    """Watches an engine: did writes fail lately, and has none been committed since?"""
+
+    def __init__(self, engine: Engine) -> None:
+        self._reason = ""
+        self._failed_at = float("-inf")
+        self._is_told = False
+        event.listen(engine, "handle_error", self._on_error)
+        event.listen(engine, "after_cursor_execute", self._on_statement)
+        event.listen(engine, "commit", self._on_commit)
+
+    @property
+    def failure(self) -> str:
+        """Why the last write failed; "" where one was committed since, or that is long ago."""
+        return self._reason if time.monotonic() - self._failed_at < _REMEMBERED else ""
+
+    async def check(self, alerts: Alerts) -> None:
+        """Tell `alerts` of a failure, and of its end. Called every few seconds."""
+        if self.failure and not self._is_told:
+            self._is_told = True
+            details = {"reason": self.failure}
+            alerts.fire(Alert(_ALERT, "PostgreSQL can't store", details, "critical"))
+        elif self._is_told and not self.failure:
+            self._is_told = False
+            alerts.resolve(_ALERT, "PostgreSQL stores again, or nobody has tried lately")
+
+    def _on_error(self, context: ExceptionContext) -> None:
+        sqlstate = getattr(context.original_exception, "sqlstate", None) or ""
+        if sqlstate.startswith(_BROKEN) and _is_write(context.statement or ""):
+            said = context.original_exception.__cause__ or context.original_exception
+            self._reason = f"a write failed with SQLSTATE {sqlstate}: {said}".partition("\n")[0]
+            self._failed_at = time.monotonic()
+
+    def _on_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if self._reason and _is_write(statement):
+            connection.info[_WROTE_IN] = connection.get_transaction()
+
+    def _on_commit(self, connection: Connection) -> None:
+        if self._reason and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
+            self._reason = ""  # a COMMIT that fails comes back as an error
+
+
+def _is_write(statement: str) -> bool:
+    if statement.startswith("/*"):  # the request's id, see DB_TAG_QUERIES
+        statement = statement.partition("*/")[2]
+    return not statement.lstrip().upper().startswith("SELECT")
