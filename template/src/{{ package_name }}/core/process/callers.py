@@ -1,7 +1,10 @@
 """Who has sent a request: whether they still wait for its answer, and what it may go on using."""
 
+import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +15,7 @@ from ..errors.middleware import get_request
 from .slots import Slots
 
 _CALLER = "caller"
+_LOOK_SECONDS = 0.1
 
 
 class Caller:
@@ -112,6 +116,40 @@ def refuse_if_unwanted() -> None:
     caller: Caller | None = scope.get(_CALLER) if scope else None
     if caller is not None and not caller.is_answered:
         caller.refuse_if_unwanted()
+
+
+@asynccontextmanager
+async def wanted() -> AsyncIterator[None]:
+    """Do what the block does as long as somebody waits for it; then cancel it.
+
+    Raises TradingException as `refuse_if_unwanted` does, and looks ten times a second.
+    """
+    refuse_if_unwanted()
+    loop = asyncio.get_running_loop()
+    refusal: TradingException | None = None
+    next_look: asyncio.TimerHandle
+
+    def look() -> None:
+        nonlocal refusal, next_look
+        try:
+            refuse_if_unwanted()
+        except TradingException as error:
+            refusal = error
+            limit.reschedule(loop.time())
+        else:
+            next_look = loop.call_later(_LOOK_SECONDS, look)
+
+    try:
+        async with asyncio.timeout(None) as limit:
+            next_look = loop.call_later(_LOOK_SECONDS, look)
+            try:
+                yield
+            finally:
+                next_look.cancel()
+    except BaseException as error:
+        if refusal is not None:
+            raise refusal from error
+        raise
 
 
 def _is_whole(message: Message) -> bool:

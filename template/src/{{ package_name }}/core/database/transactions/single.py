@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
+from ...process.callers import wanted
 from .commit import CommitOutcomeUnknownError, is_answer
 from .metrics import DURATION, OUTCOMES
 from .retry import (
@@ -37,6 +38,8 @@ async def execute_single(source: Source, statement: Executable, values: dict[str
     It runs again after a conflict, as with `retry_on_deadlock=True`. Where `source` is a session
     that is in a transaction already, it is part of that, in a savepoint, as in `transactional()`.
 
+    It is cancelled when nobody waits for it any more, as the client of the current request.
+
     Raises CommitOutcomeUnknownError if the connection is lost before the answer has come.
     """
     is_part = isinstance(source, AsyncSession) and source.in_transaction()
@@ -52,7 +55,8 @@ async def execute_single(source: Source, statement: Executable, values: dict[str
         started = time.perf_counter()
         single = _Single(statement, values)
         try:
-            rows = await greenlet_spawn(single.run, engine)
+            async with wanted():
+                rows = await greenlet_spawn(single.run, engine)
         except DBAPIError as error:
             if single.is_sent and not is_answer(error):
                 _note("unknown", started)
