@@ -52,7 +52,10 @@ class Writes:
 
     def _on_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if self._reason and _is_write(statement):
-            connection.info[_WROTE_IN] = connection.get_transaction()
+            if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+                self._reason = ""  # it was a transaction by itself
+            else:
+                connection.info[_WROTE_IN] = connection.get_transaction()
 
     def _on_commit(self, connection: Connection) -> None:
         if self._reason and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
