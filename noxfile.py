@@ -28,14 +28,18 @@ THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # What reads the text of a service, and finds the same in the same text.
 READERS = ["ruff format --check", "ruff check", "mypy", "lint-imports"]
 
-# What is rendered, the Python to run it on, and what reads it; None is the oldest Python that the
+EVERY_TEST = "pytest -n auto"
+# `core/` is the same in each sample.
+OWN_TESTS = "pytest -n auto -m 'not core'"
+
+# What is rendered, the Python to run it on, and what checks it; None is the oldest Python that the
 # service allows.
 RUNS = [
-    nox.param("minimal", "3.11", "highest", READERS, id="minimal-3.11"),
-    nox.param("minimal", "3.13", "highest", [], id="minimal-3.13"),
-    nox.param("minimal", None, "lowest-direct", [], id="minimal-lowest"),
+    nox.param("minimal", "3.11", "highest", [*READERS, EVERY_TEST], id="minimal-3.11"),
+    nox.param("minimal", "3.13", "highest", [EVERY_TEST], id="minimal-3.13"),
+    nox.param("full", None, "lowest-direct", [EVERY_TEST], id="full-lowest"),
     *(
-        nox.param(sample.stem, None, "highest", READERS, id=sample.stem)
+        nox.param(sample.stem, None, "highest", [*READERS, OWN_TESTS], id=sample.stem)
         for sample in sorted(SAMPLES.glob("*.yml"))
         if sample.stem != "minimal"
     ),
@@ -60,9 +64,9 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("sample, python, resolution, readers", RUNS)
+@nox.parametrize("sample, python, resolution, checks", RUNS)
 def samples(
-    session: nox.Session, sample: str, python: str | None, resolution: str, readers: list[str]
+    session: nox.Session, sample: str, python: str | None, resolution: str, checks: list[str]
 ) -> None:
     """A rendered service, installed, passes its own checks."""
     install(session, "render")
@@ -71,7 +75,7 @@ def samples(
     with session.chdir(service):
         installed_names = str(HERE / "tests" / "installed_names.py")
         session.run(str(service / ".venv" / "bin" / "python"), installed_names, external=True)
-    verify(session, service, *readers, "pytest -n auto")
+    verify(session, service, *checks)
 
 
 @nox.session
@@ -88,7 +92,7 @@ def update(session: nox.Session) -> None:
     with timed(session, "update"):
         session.run("python", "tests/walkthrough.py", str(service), env=UV)
     # The team has left core/ alone, and `samples` has tested it.
-    verify(session, service, *READERS, "pytest -n auto -m 'not core'")
+    verify(session, service, *READERS, OWN_TESTS)
 
 
 @nox.session(reuse_venv=True)
