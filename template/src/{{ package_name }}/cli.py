@@ -221,9 +221,10 @@ def list_keys() -> None:
 
 @key_commands.command("revoke")
 def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
-    """Revoke an API key: from now on it is answered 401."""
+    """Revoke an API key: within KEY_CACHE_SECONDS it is answered 401."""
     with_transaction(lambda session: api_keys.revoke_api_key(session, key_id))
-    typer.echo(f"API key {key_id} is revoked.")
+    seconds = get_settings().key_cache_seconds
+    typer.echo(f"API key {key_id} is revoked; within {seconds:g} seconds no process accepts it.")
 
 
 def _day(at: datetime) -> str:
