@@ -1,10 +1,11 @@
 """What an order over HTTP costs, beside a bare FastAPI handler around hand-written asyncpg.
 
-Both run the same five statements (key, earlier order, instrument, order, hold) in the same database,
-under uvicorn with one worker; the service with all that it has. Clients on 8 connections place
-orders of 8 accounts. Each round times both in turn. A ratio is the median of the rounds', of CPU
-time: that is steadier than wall time. Printed as well: the messages that PostgreSQL gets for a
-request of each route, counted by a relay in between.
+Both do the same in the same database: know the key and the instrument, look for an order of that
+name, store the order and hold its money; by hand that is five statements. Both run under uvicorn
+with one worker, the service with all that it has. Clients on 8 connections place orders of 8
+accounts. Each round times both in turn. A ratio is the median of the rounds', of CPU time: that is
+steadier than wall time. Printed as well: the messages that PostgreSQL gets for a request of each
+route, counted by a relay in between.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,7 +113,9 @@ def bare() -> FastAPI:
                 else:
                     currency, amount = instrument["base_currency"], order.qty
                 values = order.model_dump().values()
-                row = await connection.fetchrow(INSERT, new_id(), account, *values, currency, amount)
+                row = await connection.fetchrow(
+                    INSERT, new_id(), account, *values, currency, amount
+                )
                 if await connection.fetchval(HOLD, account, currency, amount) is None:
                     raise HTTPException(422)
         return Order(**dict(row))
@@ -192,7 +195,8 @@ class Relay:
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back, forth = await asyncio.open_unix_connection(self.behind)
-        await asyncio.gather(self.requests(reader, forth), self.answers(back, writer))
+        with suppress(asyncio.CancelledError):  # when all is done
+            await asyncio.gather(self.requests(reader, forth), self.answers(back, writer))
 
     async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         start = await reader.readexactly(4)  # of the message that has no kind
@@ -212,32 +216,39 @@ class Relay:
 async def count_messages(relay: Relay, key: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", PORT["counted"])
 
-    async def once(name: str, message: bytes) -> bytes:
-        status, body = await ask(reader, writer, message)
-        assert status < 300, body
-        await asyncio.sleep(0.2)  # a connection that is given back after the answer
-        before = relay.messages
-        status, body = await ask(reader, writer, message)
-        await asyncio.sleep(0.2)
-        print(f"{name:36} {relay.messages - before:3} messages to PostgreSQL")
-        return body
+    async def answer(method: str, path: str, body: Any = None) -> Any:
+        status, text = await ask(reader, writer, request(method, path, key, body))
+        assert status < 300, text
+        await asyncio.sleep(0.2)  # for a connection that is given back after the answer
+        return json.loads(text)
+
+    async def count(name: str, path: str = "", body: Any = None, times: int = 2) -> Any:
+        """Ask so many times: the last time, key and statement are known."""
+        method, _, template = name.partition(",")[0].partition(" ")
+        for _ in range(times):
+            before = relay.messages
+            found = await answer(method, path or template, body() if body else None)
+        print(f"{name:40}{relay.messages - before:3} messages to PostgreSQL")
+        return found
 
     order = new_order()
-    _, body = await ask(reader, writer, request("POST", "/v1/orders", key, order))
-    placed = json.loads(body)
-    before = relay.messages
-    await ask(reader, writer, request("POST", "/v1/orders", key, new_order()))
-    await asyncio.sleep(0.2)
-    print(f"{'POST /v1/orders':36} {relay.messages - before:3} messages to PostgreSQL")
-    await once("POST /v1/orders, again", request("POST", "/v1/orders", key, order))
+    await answer("POST", "/v1/orders", order)
+    placed = await count("POST /v1/orders", body=new_order)
+    await count("POST /v1/orders, of before", body=lambda: order)
     one = f"/v1/orders/{placed['id']}"
-    await once("GET /v1/orders", request("GET", "/v1/orders", key))
-    await once("GET /v1/orders/{order_id}", request("GET", one, key))
-    account = placed["account_id"]
-    balances = f"/v1/accounts/{account}/balances"
-    await once("GET /v1/accounts/{account_id}/balances", request("GET", balances, key))
-    await once("GET /v1/instruments", request("GET", "/v1/instruments", key))
-    await once("DELETE /v1/orders/{order_id}", request("DELETE", one, key))
+    await count("GET /v1/orders")
+    await count("GET /v1/orders/{order_id}", one)
+    await count(
+        "GET /v1/accounts/{account_id}/balances", f"/v1/accounts/{placed['account_id']}/balances"
+    )
+    await count("GET /v1/instruments")
+    for last in (False, True):
+        doomed = await answer("POST", "/v1/orders", new_order())
+        path = f"/v1/orders/{doomed['id']}"
+        if last:
+            await count("DELETE /v1/orders/{order_id}", path, times=1)
+        else:
+            await answer("DELETE", path)
 
 
 # --- All of it -----------------------------------------------------------------------------------
@@ -274,7 +285,9 @@ async def measure(servers: dict[str, psutil.Process], keys: list[str], relay: Re
         ratio = statistics.median(b / s for b, s in zip(cpu["bare"], cpu[kind], strict=True))
         each = 1000 * statistics.median(cpu[kind]) / ORDERS
         rate = statistics.median(b / s for b, s in zip(wall["bare"], wall[kind], strict=True))
-        print(f"{kind:8} {each:5.2f} ms of CPU an order, {ratio:.2f} of bare; {rate:.2f} by the clock")
+        print(
+            f"{kind:8} {each:5.2f} ms of CPU an order, {ratio:.2f} of bare; {rate:.2f} by the clock"
+        )
     await count_messages(relay, keys[0])
     return ratio
 
@@ -295,7 +308,9 @@ def main() -> None:
         log = cleanup.enter_context((folder / "log").open("wb"))
         processes = {}
         for kind in PORT:
-            env = os.environ | ({"DB_HOST": str(folder)} if kind == "counted" else {})
+            # One connection, so that a statement is sent to it for the first time only once.
+            counted = {"DB_HOST": str(folder), "DB_POOL_SIZE": "1"}
+            env = os.environ | (counted if kind == "counted" else {})
             process = subprocess.Popen(
                 [sys.executable, __file__, kind], stdout=log, stderr=log, env=env
             )
