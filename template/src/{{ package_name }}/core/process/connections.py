@@ -106,21 +106,31 @@ class Connections(ServerState):
     def __init__(self, load: Load) -> None:
         super().__init__()
         self.load = load
+        self.strangers: dict[Connection, None] = {}
+        """Those that have not been served yet, and wait for their client; the longest first."""
         self.waiting: dict[Connection, None] = {}
-        """Those that wait for their client: to send a request, the rest of it, or to read.
+        """Those that wait for their client to send another request, the rest of it, or to read.
 
         The longest first.
         """
 
     def close_one(self) -> bool:
-        """Close the connection that has waited for its client the longest, if one does."""
-        connection = next(iter(self.waiting), None)
+        """Close the connection that has waited for its client the longest, if one does.
+
+        A client that was served before keeps its own as long as there are others.
+        """
+        connection = next(iter(self.strangers or self.waiting), None)
         if connection is None:
             return False
         self.connections.discard(connection)
-        del self.waiting[connection]
+        self.let_be(connection)
         connection.transport.abort()
         return True
+
+    def let_be(self, connection: "Connection") -> None:
+        """Note that it does not wait for its client."""
+        self.strangers.pop(connection, None)
+        self.waiting.pop(connection, None)
 
 
 class Connection(HttpToolsProtocol):
@@ -139,7 +149,6 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._waiting = server_state.waiting
         self._client_timeout = config.limits.client_timeout
         self._stage = _BETWEEN
         self._unused = 0  # bytes since the last of a request's head or body
@@ -153,7 +162,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._count()
-        self._waiting[self] = None
+        self.server_state.strangers[self] = None
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
@@ -162,7 +171,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         self._count()
         self._unset_keepalive_if_required()
-        self._waiting.pop(self, None)
+        self.server_state.let_be(self)
         for deadline in (self._deadline, self._reading_deadline):
             if deadline is not None:
                 deadline.cancel()
@@ -181,7 +190,7 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._waiting[self] = None
+        self.server_state.waiting[self] = None
         self._reading_deadline = self.loop.call_later(self._client_timeout, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -191,7 +200,7 @@ class Connection(HttpToolsProtocol):
             self._reading_deadline.cancel()
 
     def handle_websocket_upgrade(self) -> None:
-        self._waiting.pop(self, None)  # it is a websocket's from here on
+        self.server_state.let_be(self)  # it is a websocket's from here on
         super().handle_websocket_upgrade()
 
     def _count(self) -> None:
@@ -200,7 +209,7 @@ class Connection(HttpToolsProtocol):
     def _is_busy(self) -> None:
         """Note that it is the client now who waits, unless it has its answer."""
         if self.cycle is None or not self.cycle.response_complete:
-            self._waiting.pop(self, None)
+            self.server_state.let_be(self)
 
     # --- What the parser tells of the request ---
 
@@ -242,7 +251,7 @@ class Connection(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         if self.cycle.response_complete:  # and not only one of several that were pipelined
-            self._waiting[self] = None
+            self.server_state.waiting[self] = None
             if self._is_refused:
                 self._answer()
 
