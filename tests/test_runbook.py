@@ -17,6 +17,10 @@ OF_OTHERS = {
     'database "..." does not exist': "PostgreSQL",
     "password authentication failed": "PostgreSQL",
     "does not exist": "PostgreSQL",
+    'database "..." is not currently accepting connections': "PostgreSQL",
+    "read-only transaction": "PostgreSQL",
+    "Connection refused": "the system",
+    "No such file or directory": "the system",
     "permission denied": "PostgreSQL",
     "permission denied for ...": "PostgreSQL",
     "relation ... already exists": "PostgreSQL",
@@ -34,7 +38,7 @@ OF_OTHERS = {
 # Not what is said but what is typed, or where.
 COMMAND = re.compile(
     r"(?:\{\{ project_slug \}\}|docker|grep|kill|ps|ss|uv|keys|accounts|check-config|alembic|SELECT"
-    r"|GRANT|CREATE|GET|REPEATABLE|await|async|Authorization:|--\w+) ?"
+    r"|GRANT|CREATE|ALTER|REASSIGN|ulimit|GET|REPEATABLE|await|async|Authorization:|--\w+) ?"
 )
 
 

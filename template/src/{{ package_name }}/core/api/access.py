@@ -83,7 +83,7 @@ class Access:
 
 
 class Standing(Enum):
-    """Who asks for details: an admin, another key, nobody known, or one that can't be looked up."""
+    """The standing of who asks for details: an admin, another key, nobody known, or not found out."""
 
     ADMIN = auto()
     OTHER = auto()

@@ -27,7 +27,7 @@ _KNOWN_KEYS = 10_000
 
 
 class Admission:
-    """What is being served, and for whom.
+    """The requests that are being served, and for whom.
 
     A request of a known key first waits for its account's turn, then, if it changes something, for
     one of the connections that such requests may use, then for its place in the process. So an

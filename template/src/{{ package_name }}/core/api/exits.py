@@ -1,4 +1,4 @@
-"""What ends a process, raised by a handler: it ends the request, with an answer."""
+"""Exceptions that end a process: raised by a handler, they end the request, with an answer."""
 
 import asyncio
 

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
 
     @property
     def target_session_attrs(self) -> str:
-        """What a server has to be to be connected to, from DB_TARGET_SESSION_ATTRS or the URL."""
+        """Kind of server to connect to, from DB_TARGET_SESSION_ATTRS or the URL."""
         url = self.sqlalchemy_url
         if stated := self.db.target_session_attrs or url.query.get("target_session_attrs"):
             return str(stated)

@@ -1,4 +1,4 @@
-"""What is allowed in production and weak all the same: said at the start, and by check-config."""
+"""Weak spots that production allows: said at the start, and by check-config."""
 
 from __future__ import annotations
 

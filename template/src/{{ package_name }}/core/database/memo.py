@@ -16,14 +16,14 @@ _IN_INFO: Final = "memo"
 
 
 class Memo:
-    """What was read lately, by key: 10,000 values at most, the oldest are forgotten first."""
+    """Values that were read lately, by key: 10,000 at most, the oldest are forgotten first."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
 
     @property
     def info(self) -> dict[Any, Any]:
-        """What a session's `info` has to hold for `memo_of` to find this one."""
+        """Entries of a session's `info` by which `memo_of` finds this one."""
         return {_IN_INFO: self}
 
     async def read(

@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 logging.getLogger(f"{__name__}.MonitoredPool").setLevel(logging.WARNING)
 
 OPENED_AT = "opened_at"
-"""Where the `info` of a connection has when its opening began, on the monotonic clock."""
+"""Key of the time in a connection's `info` when its opening began, on the monotonic clock."""
 
 _NOW = float("inf")
 # Seconds in which one connection is tried to be opened, once PostgreSQL had none left.
@@ -43,7 +43,7 @@ class MonitoredPool(AsyncAdaptedQueuePool):
     usage: Usage | None = None
     _renewed_at = 0.0
     _is_full_until = 0.0
-    """When to try again whether PostgreSQL has a connection left; 0 where it had one."""
+    """Time to try again whether PostgreSQL has a connection left; 0 where it had one."""
     _told_at = float("-inf")
 
     def __init__(
@@ -222,7 +222,7 @@ _RETURNED: Final = "returned"
 
 
 def _is_surely_open(record: ConnectionPoolEntry) -> bool:
-    """Whether the connection was in use a moment ago, and its server has not closed it since.
+    """Tell whether it was in use a moment ago, and its server has not closed it since.
 
     One that was idle for longer may have been cut off, by a firewall say, without a word.
     """

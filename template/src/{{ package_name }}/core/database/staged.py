@@ -185,7 +185,7 @@ def _run(statement: str, parameters: tuple[Any, ...] = ()) -> Any:
 
 
 def _is_valid(index: str) -> bool | None:
-    """Whether an index is; None if there is none, or nobody to ask."""
+    """Validity of an index; None if there is none, or nobody to ask."""
     if op.get_context().as_sql:
         return None
     found = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1)"

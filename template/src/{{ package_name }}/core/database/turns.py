@@ -19,7 +19,7 @@ from .transactions.retry import LOCK_NOT_AVAILABLE, Retry, sqlstate_of
 _log = structlog.get_logger(__name__)
 
 PATIENT: Final = Retry(attempts=30, base=0.2, cap=5, also={LOCK_NOT_AVAILABLE})
-"""How a migration waits for a lock: for a moment, then it lets all others pass, and again."""
+"""Patience of a migration with a lock: it waits a moment, lets all others pass, tries again."""
 
 
 class MigrationBusyError(CommandError):

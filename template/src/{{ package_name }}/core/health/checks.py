@@ -223,7 +223,7 @@ class HealthChecks:
         return dict(zip(self.checks, outcomes, strict=True))
 
     def is_missed(self, component: str) -> bool:
-        """Whether it is down for longer than HEALTH_READY_PATIENCE, or has never answered."""
+        """Tell whether it is down for longer than HEALTH_READY_PATIENCE, or has never answered."""
         down_for = self.checks[component].down_for
         return down_for > 0 and down_for >= self._settings.health.ready_patience
 

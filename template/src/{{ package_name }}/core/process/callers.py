@@ -1,4 +1,4 @@
-"""Who has sent a request: whether they still wait for its answer, and what it may go on using."""
+"""The caller of a request: do they still wait for its answer, and what may it go on using?"""
 
 import asyncio
 import time
@@ -41,12 +41,12 @@ class Caller:
         self.key = key
         """Hash of the header Authorization; empty without one."""
         self.account: UUID | None = None
-        """Whose turn it has; None as long as that is not known."""
+        """Account whose turn it has; None as long as that is not known."""
         self.deadline = deadline
         self.is_answered = False
-        """Whether the response has begun."""
+        """Set when the response has begun."""
         self.slots: list[Slots] = []
-        """What is given back when the request is over."""
+        """Slots to give back when the request is over."""
         self._waits_until: float | None = None
         self._receive = receive
         self._kept: deque[Message] = deque()
@@ -56,7 +56,7 @@ class Caller:
         return self._kept.popleft() if self._kept else await self._receive()
 
     def has_left(self) -> bool:
-        """Whether the client has closed the connection. It does not wait.
+        """Tell whether the client has closed the connection. It does not wait.
 
         Not known before the whole body is here: a part of it is all that is looked at.
         """
@@ -153,7 +153,7 @@ async def wanted() -> AsyncIterator[None]:
 
 
 def _is_whole(message: Message) -> bool:
-    """Whether the end of the connection is what comes next."""
+    """Tell whether the end of the connection is what comes next."""
     return message["type"] == "http.request" and not message.get("more_body", False)
 
 

@@ -32,7 +32,7 @@ _BETWEEN, _IN_HEAD, _IN_BODY = range(3)
 
 @dataclass(frozen=True)
 class Limits:
-    """What the clients of a process may take of it."""
+    """Limits of what the clients of a process may take of it."""
 
     keep_alive: int = 75
     client_timeout: float = 30
@@ -72,7 +72,7 @@ class Config(uvicorn.Config):
 
 
 class Load:
-    """How many connections each worker has, in memory that all of them share."""
+    """Number of each worker's connections, in memory that all of them share."""
 
     def __init__(self, workers: int = 1) -> None:
         """With one worker nothing is shared. Raises OSError if there is no place for it."""
@@ -92,7 +92,7 @@ class Load:
         self._counts[self._mine] = count
 
     def is_more_than_another(self) -> bool:
-        """Whether another worker has fewer."""
+        """Tell whether another worker has fewer."""
         mine = self._counts[self._mine]
         return any(count < mine for count in self._counts)
 

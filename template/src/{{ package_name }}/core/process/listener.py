@@ -78,7 +78,7 @@ class Listener:
         self._loop.call_later(seconds, self._go_on)
 
     def _leaves_it_to_another(self, count: int) -> bool:
-        """Whether another worker has fewer connections, and was not given the time to accept."""
+        """Tell whether another worker has fewer connections, and was not given time to accept."""
         load = self._connections.load
         load.set(count)
         self._has_waited = not self._has_waited and load.is_more_than_another()

@@ -88,7 +88,7 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def has_stale_plan(error: BaseException) -> bool:
-    """Whether PostgreSQL refused a prepared statement since a column has another type now.
+    """Tell whether a prepared statement was refused since a column has another type now.
 
     It did nothing. The driver prepares all statements anew after the first such error.
     """

@@ -27,7 +27,7 @@ from .transactional import Source, info_of, transactional
 _log = structlog.get_logger(__name__)
 
 AUTOCOMMIT: Final = "autocommit engine"
-"""Where the `info` of a session has an engine whose statements are transactions by themselves."""
+"""Key of the engine in a session's `info` whose statements are transactions by themselves."""
 
 Rows = Sequence[Row[Any]]
 
