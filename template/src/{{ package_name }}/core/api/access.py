@@ -83,7 +83,7 @@ class Access:
 
 
 class Standing(Enum):
-    """The standing of who asks for details: an admin, another key, nobody known, or not found out."""
+    """Standing of who asks for details: an admin, another key, nobody known, or not found out."""
 
     ADMIN = auto()
     OTHER = auto()

@@ -30,7 +30,7 @@ class Writes:
 
     @property
     def failure(self) -> str:
-        """Reason why the last write failed; "" where one was committed since, or that is long ago."""
+        """Reason of the last failed write; "" where one was committed since, or it is long ago."""
         return self._reason if time.monotonic() - self._failed_at < _REMEMBERED else ""
 
     async def check(self, alerts: Alerts) -> None:
