@@ -230,8 +230,9 @@ def _for_people(colors: bool) -> Callable[[EventDict], bytes]:
     to_text = structlog.dev.ConsoleRenderer(colors=colors)
 
     def render(event: EventDict) -> bytes:
-        if isinstance(event.get("timestamp"), datetime):
-            event["timestamp"] = event["timestamp"].isoformat()
+        for name, value in event.items():
+            if isinstance(value, datetime | UUID):
+                event[name] = value.isoformat() if isinstance(value, datetime) else str(value)
         return to_text(None, "", event).encode(errors="backslashreplace")
 
     return render
