@@ -111,9 +111,7 @@ def demo(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """Print what the service's parts cost, as ratios measured side by side."""
-    install(session, "render")
-    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
-    sync(session, service, THIS_PYTHON)
+    service = minimal_service(session)
     python = service / ".venv" / "bin" / "python"
     beside = nox.project.dependency_groups(nox.project.load_toml(), "bench")
     session.run("uv", "pip", "install", f"--python={python}", *beside, env=UV, external=True)
@@ -126,9 +124,7 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def faults(session: nox.Session) -> None:
     """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
-    install(session, "render")
-    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
-    sync(session, service, THIS_PYTHON)
+    service = minimal_service(session)
     python = str(service / ".venv" / "bin" / "python")
     with session.chdir(service), timed(session, "faults"):
         session.run(python, str(HERE / "tests" / "faults"), *session.posargs, external=True)
@@ -139,9 +135,7 @@ def browser(session: nox.Session) -> None:
     """The pages of a rendered service, in a Chromium that has to be installed."""
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         session.error("no Chromium on the PATH; Debian has it: apt-get install chromium")
-    install(session, "render")
-    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
-    sync(session, service, THIS_PYTHON)
+    service = minimal_service(session)
     python = service / ".venv" / "bin" / "python"
     config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml"), "-o", "timeout=300"]
     with session.chdir(service):
@@ -156,9 +150,7 @@ def scale(session: nox.Session) -> None:
 
     PGBOUNCER names another PgBouncer than the system's.
     """
-    install(session, "render")
-    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
-    sync(session, service, THIS_PYTHON)
+    service = minimal_service(session)
     python = service / ".venv" / "bin" / "python"
     config = [f"--rootdir={service}", "-c", str(service / "pyproject.toml"), "-o", "timeout=600"]
     with session.chdir(service):
@@ -215,6 +207,14 @@ def verify(session: nox.Session, service: Path, *checks: str) -> None:
             words = shlex.split(check)
             with timed(session, words[0]):
                 session.run("uv", "run", "--no-sync", *words, env=UV, external=True)
+
+
+def minimal_service(session: nox.Session) -> Path:
+    """Render the default service and install it; return its folder."""
+    install(session, "render")
+    service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    return service
 
 
 def oldest_python(service: Path) -> str:

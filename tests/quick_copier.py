@@ -8,6 +8,7 @@ from typing import Any
 
 from copier._main import Worker
 from jinja2 import Environment
+from jinja2.lexer import Lexer
 
 
 def make_quick() -> None:
@@ -15,15 +16,15 @@ def make_quick() -> None:
     compile_it: Any = Environment.compile
 
     @cache
-    def compiled(source: str, *options: Any) -> Any:
+    def compiled(source: str, _lexer: Lexer, *options: Any) -> Any:
         return compile_it(environments[-1], source, *options)
 
     environments: list[Environment] = []
 
     def compile_once(environment: Environment, source: Any, *options: Any) -> Any:
-        # The environments differ by their folders alone, which are asked at rendering.
+        # Jinja has one lexer for all environments with the same options, those of `_envops`.
         environments[:] = [environment]
-        return compiled(source, *options)
+        return compiled(source, environment.lexer, *options)
 
     Environment.compile = compile_once  # type: ignore[method-assign, assignment]
     # It does something where git ignores modes, which is on Windows.
