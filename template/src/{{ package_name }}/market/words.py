@@ -11,12 +11,29 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """Rule for an order's price. `limit`: at `limit_price` or better."""
+    """Rule for an order's price.
+
+    `limit`: at `limit_price` or better. `market`: at what the venue offers now.
+    """
 
     LIMIT = "limit"
+    MARKET = "market"
 
 
 class TimeInForce(StrEnum):
-    """Time that an order stays open. `gtc`: good till canceled."""
+    """Time that an order stays open.
+
+    `gtc`: good till canceled. `ioc`: what can be filled at once, the rest is canceled. `fok`: whole
+    and at once, or not at all.
+    """
 
     GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+class Liquidity(StrEnum):
+    """Part of a fill's order in it: it has waited (`maker`), or has come to one (`taker`)."""
+
+    MAKER = "maker"
+    TAKER = "taker"
