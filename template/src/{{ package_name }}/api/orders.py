@@ -15,7 +15,7 @@ from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
 from ..trading.codes import TradingErrorCode
 from ..trading.orders import canceling, placing, queries
-from ..trading.orders.model import OrderStatus
+from ..trading.orders.states import OrderStatus
 from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
 

@@ -1,7 +1,7 @@
 """Exact amounts: `Decimal` in Python, `NUMERIC(38,18)` in PostgreSQL, a string in JSON."""
 
 import re
-from decimal import Context, Decimal, Inexact
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, Inexact
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
@@ -13,11 +13,38 @@ MAX_AMOUNT = Decimal(10) ** 20  # NUMERIC(38,18) holds less than this
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
 # Wide enough for the product of two amounts; a result that would still be rounded is an error.
 _EXACT = Context(prec=80, traps=[Inexact])
+_WIDE = Context(prec=80)
+_SMALLEST = Decimal("1e-18")
 
 
 def multiply(a: Decimal, b: Decimal) -> Decimal:
     """The exact product. (Python's default context rounds to 28 digits.)"""
     return _EXACT.multiply(a, b)
+
+
+def divide(a: Decimal, b: Decimal) -> Decimal:
+    """Return a / b, rounded to the nearest 18 decimals."""
+    return _WIDE.divide(a, b).quantize(_SMALLEST, ROUND_HALF_EVEN, context=_WIDE)
+
+
+def cost(qty: Decimal, price: Decimal) -> Decimal:
+    """Return what `qty` costs at `price`: their product, rounded up to 18 decimals."""
+    return multiply(qty, price).quantize(_SMALLEST, ROUND_CEILING, context=_WIDE)
+
+
+def proceeds(qty: Decimal, price: Decimal) -> Decimal:
+    """Return what `qty` brings at `price`: their product, rounded down to 18 decimals."""
+    return multiply(qty, price).quantize(_SMALLEST, ROUND_FLOOR, context=_WIDE)
+
+
+def floor_to(amount: Decimal, increment: Decimal) -> Decimal:
+    """Return the largest multiple of `increment` that is not above `amount`."""
+    return multiply(_WIDE.divide(amount, increment).to_integral_value(ROUND_FLOOR), increment)
+
+
+def ceil_to(amount: Decimal, increment: Decimal) -> Decimal:
+    """Return the smallest multiple of `increment` that is not below `amount`."""
+    return multiply(_WIDE.divide(amount, increment).to_integral_value(ROUND_CEILING), increment)
 
 
 def is_multiple(amount: Decimal, increment: Decimal) -> bool:

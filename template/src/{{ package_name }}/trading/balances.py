@@ -54,37 +54,34 @@ async def insufficient_balance(
     )
 
 
-async def release(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
-    """Move `amount` back from held to available."""
-    await session.execute(
-        update(Balance)
-        .where(Balance.account_id == account_id, Balance.currency == currency)
-        .values(available=Balance.available + amount, held=Balance.held - amount)
-        .execution_options(synchronize_session=False)
-    )
+async def move(
+    session: AsyncSession, account_id: UUID, currency: str, available: Decimal, held: Decimal
+) -> None:
+    """Add to what is available and to what is held; negative amounts are taken away.
 
-
-async def credit(session: AsyncSession, account_id: UUID, currency: str, amount: Decimal) -> None:
-    """Add `amount` to what is available. Raises TradingException BALANCE_ABOVE_MAXIMUM.
-
-    The total stays below the most that a column can hold, so that a release always fits.
+    Only the ledger does so, with the entries that say why. Raises TradingException
+    BALANCE_ABOVE_MAXIMUM: the total stays below the most that a column can hold, so that a release
+    always fits. Raises IntegrityError where one of them would become negative.
     """
-    added = await session.scalar(
-        insert(Balance)
-        .values(account_id=account_id, currency=currency, available=amount)
-        .on_conflict_do_update(
-            index_elements=["account_id", "currency"],
-            set_={"available": Balance.available + amount},
-            where=Balance.available + Balance.held + amount < literal_column(_MAX),
+    row = {"account_id": account_id, "currency": currency, "available": available, "held": held}
+    moved = await session.scalar(
+        update(Balance)
+        .where(
+            Balance.account_id == account_id,
+            Balance.currency == currency,
+            Balance.available + Balance.held + (available + held) < literal_column(_MAX),
         )
-        .returning(Balance.available)
+        .values(available=Balance.available + available, held=Balance.held + held)
+        .returning(Balance.currency)
         .execution_options(synchronize_session=False)
+    ) or await session.scalar(
+        insert(Balance).values(row).on_conflict_do_nothing().returning(Balance.currency)
     )
-    if added is None:
+    if moved is None:
         raise TradingException(
             TradingErrorCode.BALANCE_ABOVE_MAXIMUM,
             f"The balance of {currency} would reach {plain(MAX_AMOUNT)}, more than can be stored",
-            {"currency": currency, "amount": plain(amount)},
+            {"currency": currency, "amount": plain(available + held)},
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -12,23 +13,31 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..core.database.tables import Base, new_id
+from ..core.database.tables import Base, new_id, one_of, words
 from ..core.database.transactions import transactional
 from ..core.errors import TradingException
 from ..market.money import AMOUNT, bounded
-from .balances import credit
+from .balances import move as credit
 from .codes import TradingErrorCode
 
 ClientDepositId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 
 
+class DepositStatus(StrEnum):
+    """States of a deposit: on its way to the exchange, or in the books."""
+
+    PENDING = "pending"
+    BOOKED = "booked"
+
+
 class Deposit(Base):
-    """A table of deposits, which are never changed."""
+    """A table of deposits. Once booked, one is never changed."""
 
     __tablename__ = "deposits"
     __table_args__ = (
         UniqueConstraint("account_id", "client_deposit_id"),
         bounded("amount", "> 0"),
+        one_of("status", DepositStatus),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
@@ -36,6 +45,9 @@ class Deposit(Base):
     client_deposit_id: Mapped[str] = mapped_column(String(64))
     currency: Mapped[str] = mapped_column(String(16))
     amount: Mapped[Decimal] = mapped_column(AMOUNT)
+    status: Mapped[DepositStatus] = mapped_column(
+        words(DepositStatus, 8), default=DepositStatus.PENDING
+    )
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

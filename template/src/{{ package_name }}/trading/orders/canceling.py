@@ -8,8 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.database.transactions import after_commit, transactional
 from .. import metrics
-from ..balances import release
-from .model import Order, OrderStatus
+from ..balances import move as release
+from .model import Order
+from .states import OrderStatus
 from .queries import get_order
 
 

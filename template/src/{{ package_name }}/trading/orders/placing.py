@@ -24,7 +24,8 @@ from ...market.words import OrderType, Side, TimeInForce
 from .. import metrics
 from ..balances import Balance, insufficient_balance
 from ..codes import TradingErrorCode
-from .model import Order, OrderStatus
+from .model import Order
+from .states import OrderStatus
 from .queries import find_order
 
 

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.errors import TradingException
 from ..codes import TradingErrorCode
-from .model import Order, OrderStatus
+from .model import Order
+from .states import OrderStatus
 
 # Made once: making them anew costs more than running them.
 _OF_ACCOUNT = select(Order).where(Order.account_id == bindparam("account_id"))

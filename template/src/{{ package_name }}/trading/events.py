@@ -1,0 +1,69 @@
+"""Events: what has happened to an account, numbered without gaps in the order of commits.
+
+They are what the stream sends, and the history of each order.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, func, insert, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..core.database.tables import Base, one_of, words
+from .account_books import AccountBooks
+
+
+class EventType(StrEnum):
+    """Kinds of events: an order, a fill, a position or the trading state, as it is from then on."""
+
+    ORDER = "order"
+    FILL = "fill"
+    POSITION = "position"
+    TRADING_STATE = "trading_state"
+
+
+class AccountEvent(Base):
+    """A table of events, which only grows.
+
+    `data` is what has changed: of an order its status, quantities and reason, see `order_event`.
+    """
+
+    __tablename__ = "account_events"
+    __table_args__ = (
+        one_of("type", EventType),
+        Index("ix_account_events_of_order", "account_id", "order_id", "seq"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    type: Mapped[EventType] = mapped_column(words(EventType, 16))
+    order_id: Mapped[UUID | None]
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=func.clock_timestamp()
+    )
+
+
+async def record(
+    session: AsyncSession,
+    account_id: UUID,
+    type: EventType,
+    data: dict[str, Any],
+    order_id: UUID | None = None,
+) -> int:
+    """Add an event and return its number. Call it with the account's books locked."""
+    seq = await session.scalar(
+        update(AccountBooks)
+        .where(AccountBooks.account_id == account_id)
+        .values(last_seq=AccountBooks.last_seq + 1)
+        .returning(AccountBooks.last_seq)
+        .execution_options(synchronize_session=False)
+    )
+    assert seq is not None, f"account {account_id} has no books"
+    row = {"account_id": account_id, "seq": seq, "type": type, "order_id": order_id, "data": data}
+    await session.execute(insert(AccountEvent).values(row))
+    return seq

@@ -1,0 +1,138 @@
+"""The ledger: every movement of money, twice, so that nothing comes from nowhere.
+
+Each transaction sums to zero in each currency, rows are only added, and a balance is the sum of
+its entries. An order's hold is `pending`; a fill posts a part of it, its end voids the rest
+(TigerBeetle's two-phase transfers).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    func,
+    insert,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..core.database.tables import Base, new_id, one_of, words
+from ..market.money import AMOUNT
+from .balances import move
+
+
+class EntryKind(StrEnum):
+    """Kinds of transactions: what a balance began with, a deposit, a hold, its use, its return."""
+
+    OPENING = "opening"
+    DEPOSIT = "deposit"
+    PENDING = "pending"
+    POST = "post"
+    VOID = "void"
+
+
+class Bucket(StrEnum):
+    """Sides of a transaction.
+
+    The account's own money is `available` or `held`. What it is exchanged with is `trade`, what
+    the exchange charges `fee`, and where deposits come from `external`.
+    """
+
+    AVAILABLE = "available"
+    HELD = "held"
+    TRADE = "trade"
+    FEE = "fee"
+    EXTERNAL = "external"
+
+
+class LedgerEntry(Base):
+    """A table of movements, which only grows. Rows with one `transaction_id` belong together."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        one_of("kind", EntryKind),
+        one_of("bucket", Bucket),
+        CheckConstraint("amount > -1e20 AND amount < 1e20 AND amount <> 0", name="amount_range"),
+        Index("ix_ledger_entries_of_order", "account_id", "order_id"),
+    )
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    transaction_id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    n: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    kind: Mapped[EntryKind] = mapped_column(words(EntryKind, 16))
+    bucket: Mapped[Bucket] = mapped_column(words(Bucket, 16))
+    currency: Mapped[str] = mapped_column(String(16))
+    amount: Mapped[Decimal] = mapped_column(AMOUNT)
+    order_id: Mapped[UUID | None]
+    fill_id: Mapped[UUID | None]
+    deposit_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A movement of `amount` of a currency into a bucket; negative: out of it."""
+
+    bucket: Bucket
+    currency: str
+    amount: Decimal
+
+
+async def post(
+    session: AsyncSession,
+    account_id: UUID,
+    kind: EntryKind,
+    entries: Iterable[Entry],
+    *,
+    order_id: UUID | None = None,
+    fill_id: UUID | None = None,
+    deposit_id: UUID | None = None,
+) -> UUID | None:
+    """Write a transaction and move the balances by it; return its id, None if it moves nothing.
+
+    Call it with the account's books locked. Raises TradingException BALANCE_ABOVE_MAXIMUM, and
+    IntegrityError where a balance would become negative.
+    """
+    entries = [entry for entry in entries if entry.amount]
+    if not entries:
+        return None
+    sums: dict[str, Decimal] = {}
+    for entry in entries:
+        sums[entry.currency] = sums.get(entry.currency, Decimal(0)) + entry.amount
+    assert not any(sums.values()), f"a transaction must sum to zero, not to {sums}"
+    transaction_id = new_id()
+    rows = [
+        {
+            "account_id": account_id,
+            "transaction_id": transaction_id,
+            "n": n,
+            "kind": kind,
+            "bucket": entry.bucket,
+            "currency": entry.currency,
+            "amount": entry.amount,
+            "order_id": order_id,
+            "fill_id": fill_id,
+            "deposit_id": deposit_id,
+        }
+        for n, entry in enumerate(entries)
+    ]
+    await session.execute(insert(LedgerEntry).values(rows))
+    for currency in sorted(sums):
+        moved = {bucket: Decimal(0) for bucket in (Bucket.AVAILABLE, Bucket.HELD)}
+        for entry in entries:
+            if entry.currency == currency and entry.bucket in moved:
+                moved[entry.bucket] += entry.amount
+        if any(moved.values()):
+            await move(
+                session, account_id, currency, moved[Bucket.AVAILABLE], moved[Bucket.HELD]
+            )
+    return transaction_id

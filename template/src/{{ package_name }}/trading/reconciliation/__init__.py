@@ -1,0 +1,1 @@
+"""Reconciliation: comparing the books with what the exchange has."""

@@ -1,0 +1,1 @@
+"""Risk: what this service refuses before the exchange hears of it."""
