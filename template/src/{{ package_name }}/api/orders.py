@@ -1,11 +1,11 @@
 """`/v1/orders`"""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionDep, SessionsDep
@@ -13,11 +13,12 @@ from ..core.database.transactions import transactional
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
-from ..trading.codes import TradingErrorCode
+from ..trading.codes import DENIALS, TradingErrorCode
 from ..trading.orders import canceling, placing, queries
 from ..trading.orders.states import OrderStatus
 from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
+from .trading import TradingDep
 
 router = ServiceRouter(prefix="/orders", tags=["orders"])
 
@@ -36,7 +37,7 @@ _PLACED = {
 
 
 class NewOrder(BaseModel):
-    """Order to place."""
+    """Order to place. A market order ends at once, whatever its time_in_force says."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_PLACED))
 
@@ -48,7 +49,22 @@ class NewOrder(BaseModel):
     type: OrderType = OrderType.LIMIT
     time_in_force: TimeInForce = TimeInForce.GTC
     qty: PositiveAmount = Field(description="Base units, a multiple of the size increment")
-    limit_price: PositiveAmount = Field(description="Quote units per base unit")
+    limit_price: PositiveAmount | None = Field(
+        None, description="Quote units per base unit; a limit order has one, a market order none"
+    )
+    post_only: bool = Field(
+        False, description="Only to wait: rejected if it would be filled at once. Limit, gtc"
+    )
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> Self:
+        if (self.type is OrderType.LIMIT) is (self.limit_price is None):
+            raise ValueError("a limit order needs limit_price, a market order has none")
+        if self.post_only and (
+            self.type is not OrderType.LIMIT or self.time_in_force is not TimeInForce.GTC
+        ):
+            raise ValueError("post_only is for limit orders that are gtc")
+        return self
 
     def to_request(self) -> placing.OrderRequest:
         return placing.OrderRequest(**dict(self))
@@ -103,14 +119,20 @@ class OrderPage(Page[Order]):
             InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
             InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
             TradingErrorCode.INSUFFICIENT_BALANCE,
+            *DENIALS,
             TradingErrorCode.CLIENT_ORDER_ID_REUSED,
         ),
     },
 )
 async def place_order(
-    order: NewOrder, account: TradeAccount, sessions: SessionsDep, response: Response
+    order: NewOrder,
+    account: TradeAccount,
+    sessions: SessionsDep,
+    trading: TradingDep,
+    response: Response,
 ) -> Order:
-    placed, is_new = await placing.place_order(sessions, account.id, order.to_request())
+    terms = await trading.terms(sessions, account.id, order.symbol)
+    placed, is_new = await placing.place_order(sessions, account.id, order.to_request(), terms)
     if not is_new:
         response.status_code = 200
     return Order.model_validate(placed)

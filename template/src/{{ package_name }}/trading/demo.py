@@ -9,9 +9,11 @@ from ..core.config import Settings
 from ..core.database.session import Database
 from ..core.database.transactions import transactional
 from ..market.instruments import Instrument
+from .account_books import open_books
 from .accounts import Account, get_account
 from .api_keys import Scope, create_api_key, find_api_key
-from .balances import Balance
+from .balances import list_balances
+from .ledger import Bucket, Entry, EntryKind, post
 
 ACCOUNT = "demo"
 BALANCES = {"USDT": Decimal(100_000), "BTC": Decimal(2)}
@@ -43,11 +45,14 @@ async def seed_demo(session: AsyncSession) -> Account:
             insert(Account).values(name=ACCOUNT).on_conflict_do_nothing(index_elements=["name"])
         )
         account = await get_account(session, ACCOUNT)
-        balances = [
-            {"account_id": account.id, "currency": currency, "available": amount}
-            for currency, amount in BALANCES.items()
-        ]
-        await session.execute(insert(Balance).values(balances).on_conflict_do_nothing())
+        if not await list_balances(session, account.id):
+            await open_books(session, account.id)
+            for currency, amount in BALANCES.items():
+                entries = (
+                    Entry(Bucket.AVAILABLE, currency, amount),
+                    Entry(Bucket.EXTERNAL, currency, -amount),
+                )
+                await post(session, account.id, EntryKind.DEPOSIT, entries)
         return account
 
 

@@ -132,7 +132,5 @@ async def post(
             if entry.currency == currency and entry.bucket in moved:
                 moved[entry.bucket] += entry.amount
         if any(moved.values()):
-            await move(
-                session, account_id, currency, moved[Bucket.AVAILABLE], moved[Bucket.HELD]
-            )
+            await move(session, account_id, currency, moved[Bucket.AVAILABLE], moved[Bucket.HELD])
     return transaction_id

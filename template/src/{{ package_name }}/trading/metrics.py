@@ -3,7 +3,7 @@
 from prometheus_client import Counter
 
 from ..market.instruments import InstrumentErrorCode
-from .codes import TradingErrorCode
+from .codes import DENIALS, TradingErrorCode
 
 PLACED = Counter("orders_placed", "Orders placed", ["symbol", "side"])
 REPEATED = Counter("orders_repeated", "Orders sent again, which were there already")
@@ -14,6 +14,7 @@ CANCELED = Counter("orders_canceled", "Orders canceled by their owner", ["symbol
 for _code in (
     *InstrumentErrorCode,
     TradingErrorCode.INSUFFICIENT_BALANCE,
+    *DENIALS,
     TradingErrorCode.CLIENT_ORDER_ID_REUSED,
 ):
     REFUSED.labels(_code)

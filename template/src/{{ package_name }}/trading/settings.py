@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from ..core.config import Settings
+from .risk.settings import RiskSettings
 
 
 class TradingSettings(Settings):
@@ -20,3 +21,4 @@ class TradingSettings(Settings):
         description="Seconds for which a process accepts an API key without asking the database"
         " again; one that is revoked works no longer than that",
     )
+    risk: RiskSettings = RiskSettings()

@@ -10,8 +10,8 @@ from ...core.database.transactions import after_commit, transactional
 from .. import metrics
 from ..balances import move as release
 from .model import Order
-from .states import OrderStatus
 from .queries import get_order
+from .states import OrderStatus
 
 
 async def cancel_order(session: AsyncSession, account_id: UUID, order_id: UUID) -> Order:

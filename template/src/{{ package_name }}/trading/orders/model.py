@@ -70,9 +70,7 @@ class Order(Base):
     )
     reason_code: Mapped[str | None] = mapped_column(String(64))
     filled_qty: Mapped[Decimal] = mapped_column(AMOUNT, default=Decimal(0))
-    filled_notional: Mapped[Decimal] = mapped_column(
-        AMOUNT, default=Decimal(0), server_default="0"
-    )
+    filled_notional: Mapped[Decimal] = mapped_column(AMOUNT, default=Decimal(0), server_default="0")
     held_currency: Mapped[str] = mapped_column(String(16))
     held: Mapped[Decimal] = mapped_column(AMOUNT)
     venue_order_id: Mapped[str | None] = mapped_column(String(64))

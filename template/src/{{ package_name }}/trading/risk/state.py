@@ -34,6 +34,4 @@ class TradingStateRow(Base):
     state: Mapped[TradingState] = mapped_column(words(TradingState, 8))
     reason: Mapped[str] = mapped_column(String(500))
     changed_by: Mapped[str] = mapped_column(String(64))
-    changed_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.now()
-    )
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
