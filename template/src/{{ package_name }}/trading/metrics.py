@@ -1,6 +1,6 @@
 """Prometheus metrics of orders. An order counts once it is committed."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from ..market.instruments import InstrumentErrorCode
 from .codes import DENIALS, TradingErrorCode
@@ -9,6 +9,8 @@ PLACED = Counter("orders_placed", "Orders placed", ["symbol", "side"])
 REPEATED = Counter("orders_repeated", "Orders sent again, which were there already")
 REFUSED = Counter("orders_refused", "Orders refused, by error code", ["code"])
 CANCELED = Counter("orders_canceled", "Orders canceled by their owner", ["symbol", "side"])
+DRIFT = Gauge("reconciliation_drifting_accounts", "Accounts whose books differ from the exchange")
+MISSED_FILLS = Counter("reconciliation_missed_fills", "Fills that only reconciliation has found")
 
 # From the start, or else the first refusal would be no increase.
 for _code in (

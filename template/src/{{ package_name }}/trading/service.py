@@ -1,32 +1,87 @@
 """Trading while it runs: the exchange, its quotes, and what sends and settles orders."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 from uuid import UUID
+
+from sqlalchemy import select
 
 from ..core.api.resources import Resources
 from ..core.database.transactions import Source
+from ..core.process.periodic import every
+from ..exchanges.client import ExchangeClient
+from ..exchanges.factory import open_exchange
+from ..market.instruments import Instrument
+from .dispatcher import Dispatcher
 from .orders.placing import Terms
 from .quotes import Quotes
+from .reconciliation.run import Reconciler
 from .risk.limits import get_limits
 from .settings import TradingSettings
+from .venue_watch import VenueWatch
+from .wakes import Wakes, woken
+
+POLL_SECONDS: Final = 0.5
+"""For so long a command or a fill waits at most where nobody was woken for it."""
+QUOTE_SECONDS: Final = 1.0
 
 
 class Trading:
-    """What handlers use of it."""
+    """What runs beside the requests, and what handlers use of it."""
 
-    def __init__(self, settings: TradingSettings, quotes: Quotes) -> None:
+    def __init__(self, resources: Resources, settings: TradingSettings) -> None:
         self.settings = settings
-        self.quotes = quotes
+        self.wakes = Wakes()
+        self.exchange: ExchangeClient = open_exchange(
+            resources.settings, resources.database, self.wakes.watch.set
+        )
+        self.quotes = Quotes(self.exchange)
+        self.watch = VenueWatch(resources.database, self.exchange)
+        self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch)
+        self.reconciler = Reconciler(
+            resources.database, self.exchange, self.watch, resources.alerts
+        )
+        self._database = resources.database
 
     async def terms(self, source: Source, account_id: UUID, symbol: str) -> Terms:
         """Return the terms on which the account can trade the instrument now."""
         limits = await get_limits(source, account_id, self.settings.risk)
         return Terms(limits, self.quotes.last(symbol))
 
+    # --- What runs -------------------------------------------------------------------------------
+
+    async def dispatch(self) -> None:
+        """Send what is due, as soon as there is something."""
+        await woken(self.wakes.dispatcher, POLL_SECONDS)
+        while await self.dispatcher.run_once():
+            pass
+
+    async def look(self) -> None:
+        """Look at the exchange's fills, as soon as there are some."""
+        await woken(self.wakes.watch, POLL_SECONDS)
+        await self.watch.run_once(POLL_SECONDS / 2)
+
+    async def refresh_quotes(self) -> None:
+        """Ask for the last prices of every instrument."""
+        async with self._database.sessions() as session:
+            symbols = (await session.scalars(select(Instrument.symbol))).all()
+        await self.quotes.refresh(symbols)
+
 
 @asynccontextmanager
 async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     """Open the exchange, and do all that trading needs until the last request has ended."""
-    raise NotImplementedError
-    yield
+    assert isinstance(resources.settings, TradingSettings)
+    trading = Trading(resources, resources.settings)
+    trading.wakes.tell(resources.database.sessions.kw["info"])
+    works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+        (QUOTE_SECONDS, trading.refresh_quotes),
+        (0, trading.dispatch),
+        (0, trading.look),
+        (resources.settings.reconcile_interval, trading.reconciler.run_once),
+    ]
+    async with AsyncExitStack() as running:
+        for seconds, work in works:
+            await running.enter_async_context(every(seconds, work))
+        yield trading

@@ -22,3 +22,9 @@ class TradingSettings(Settings):
         " again; one that is revoked works no longer than that",
     )
     risk: RiskSettings = RiskSettings()
+    reconcile_interval: float = Field(
+        60,
+        gt=0,
+        le=86400,
+        description="Seconds between two comparisons of the books with the exchange",
+    )
