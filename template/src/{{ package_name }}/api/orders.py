@@ -179,6 +179,17 @@ async def get_order(order_id: UUID, account: ReadAccount, session: ReadingSessio
     "/{order_id}", summary="Cancel an order", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
 )
 async def cancel_order(order_id: UUID, account: TradeAccount, session: SessionDep) -> Order:
+    """It is `pending_cancel` until the exchange has said how it ended: it may be filled still."""
     async with transactional(session, retry_on_deadlock=True) as tx:
         canceled = await canceling.cancel_order(tx, account.id, order_id)
     return Order.model_validate(canceled)
+
+
+@router.delete("", summary="Cancel every open order, or those of an instrument")
+async def cancel_orders(
+    account: TradeAccount, session: SessionDep, symbol: Symbol | None = None
+) -> OrderPage:
+    """Answers the orders that were open, as they are now."""
+    async with transactional(session, retry_on_deadlock=True) as tx:
+        canceled = await canceling.cancel_orders(tx, account.id, symbol)
+    return OrderPage(items=[Order.model_validate(order) for order in canceled])

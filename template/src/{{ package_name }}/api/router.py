@@ -9,8 +9,12 @@ from fastapi import APIRouter
 from ..core.api import errors
 from ..core.errors import ErrorCode
 from .accounts import router as accounts
+from .audit import router as audit
 from .instruments import router as instruments
 from .orders import router as orders
+from .reconciliations import router as reconciliations
+from .stream import router as stream
+from .trading_state import router as trading_state
 
 # isort: split
 # yours below
@@ -18,7 +22,11 @@ from .orders import router as orders
 TAGS = [
     {"name": "orders", "description": "Place, look up and cancel."},
     {"name": "accounts", "description": "Whose money it is, and how much."},
-    {"name": "instruments", "description": "What can be traded."},
+    {"name": "instruments", "description": "What can be traded, and its prices."},
+    {"name": "stream", "description": "What happens, as it happens."},
+    {"name": "trading state", "description": "Whether orders may be placed."},
+    {"name": "reconciliations", "description": "The books and the exchange, compared."},
+    {"name": "audit", "description": "Who has changed what."},
     # yours below
 ]
 """Groups of routes in the documentation, in their order."""
@@ -38,4 +46,8 @@ router = APIRouter(
 router.include_router(orders)
 router.include_router(accounts)
 router.include_router(instruments)
+router.include_router(stream)
+router.include_router(trading_state)
+router.include_router(reconciliations)
+router.include_router(audit)
 # yours below

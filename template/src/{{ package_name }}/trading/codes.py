@@ -66,6 +66,12 @@ class TradingErrorCode(ErrorCodeBase):
         "Only orders that reduce a position",
         {"reason": "the daily loss is reached"},
     )
+    NO_QUOTE = "NO_QUOTE", 404, "No prices", {"symbol": "BTC-EUR"}
+    RECONCILING = (
+        "RECONCILING",
+        503,
+        "The books are being compared with the exchange",
+    )
     CLIENT_ORDER_ID_REUSED = (
         "CLIENT_ORDER_ID_REUSED",
         422,

@@ -27,8 +27,9 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 from ..core.database.tables import Base, new_id, one_of, words
 from ..market.money import AMOUNT
 from ..market.words import Side
+from .account_books import EVERYONE
 from .orders.model import Order
-from .risk.state import EVERYONE, TradingState, TradingStateRow
+from .risk.state import SENDING, TradingState, TradingStateRow
 
 
 class CommandKind(StrEnum):
@@ -139,6 +140,7 @@ async def take(
     Commit at once: they are the dispatcher's for LEASE_SECONDS from then on. `attempts` counts the
     times that somebody has taken them, this one included.
     """
+    await session.execute(select(SENDING))
     due = _due.limit(limit)
     if only is not None:
         due = due.where(Command.id == only)
@@ -177,7 +179,11 @@ async def put_back(session: AsyncSession, command: Command, seconds: float, erro
             Command.claimed_by == command.claimed_by,
             Command.attempts == command.attempts,
         )
-        .values(due_at=_seconds_from_now(seconds), last_error=error[:500])
+        .values(
+            due_at=_seconds_from_now(seconds),
+            claimed_until=func.clock_timestamp(),
+            last_error=error[:500],
+        )
         .execution_options(synchronize_session=False)
     )
 
@@ -187,6 +193,18 @@ async def remove(session: AsyncSession, command: Command) -> None:
     await session.execute(
         delete(Command).where(Command.account_id == command.account_id, Command.id == command.id)
     )
+
+
+async def is_sending(session: AsyncSession, owner: UUID) -> bool:
+    """Tell whether an order of the account, or of EVERYONE, may be on its way just now."""
+    query = select(Command.id).where(
+        Command.kind == CommandKind.PLACE,
+        Command.claimed_until > func.clock_timestamp(),
+        Command.valid_until > func.clock_timestamp(),
+    )
+    if owner != EVERYONE:
+        query = query.where(Command.account_id == owner)
+    return await session.scalar(query.limit(1)) is not None
 
 
 async def drop_unsent(session: AsyncSession, order: Order) -> bool:

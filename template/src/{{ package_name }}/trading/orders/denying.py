@@ -16,7 +16,7 @@ from ..balances import Balance, insufficient_balance
 from ..codes import TradingErrorCode
 from ..positions import Position
 from ..risk.limits import Limits
-from ..risk.state import EVERYONE, TradingState, TradingStateRow
+from ..risk.state import TradingState, state_in_force
 from ..wakes import wake_account
 from .model import Order
 from .states import OrderStatus
@@ -56,7 +56,8 @@ async def _refusal(
     limits: Limits,
     forbidden: TradingException | None,
 ) -> TradingException | None:
-    state, reason = await _state(session, values)
+    in_force = await state_in_force(session, values["account_id"])
+    state, reason = in_force.state, in_force.reason
     if state is TradingState.HALTED:
         return TradingException(
             TradingErrorCode.TRADING_HALTED, f"Trading is halted: {reason}", {"reason": reason}
@@ -121,18 +122,6 @@ async def _beyond_limits(
             {"max_orders_per_second": limits.max_orders_per_second},
         )
     return None
-
-
-async def _state(session: AsyncSession, values: dict[str, Any]) -> tuple[TradingState, str]:
-    """Return the stricter of the account's state and everyone's, with its reason."""
-    query = select(TradingStateRow).where(
-        TradingStateRow.account_id.in_([values["account_id"], EVERYONE])
-    )
-    rows = {row.state: row.reason for row in await session.scalars(query)}
-    for state in (TradingState.HALTED, TradingState.REDUCING):
-        if state in rows:
-            return state, rows[state]
-    return TradingState.ACTIVE, ""
 
 
 async def _store(session: AsyncSession, values: dict[str, Any], refusal: TradingException) -> None:

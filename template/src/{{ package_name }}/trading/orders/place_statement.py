@@ -31,13 +31,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
-from ..account_books import AccountBooks
+from ..account_books import EVERYONE, AccountBooks
 from ..balances import Balance
 from ..events import AccountEvent, EventType
 from ..ledger import Bucket, EntryKind, LedgerEntry
 from ..outbox import Command, CommandKind
 from ..positions import Position
-from ..risk.state import EVERYONE, TradingState, TradingStateRow
+from ..risk.state import TradingState, TradingStateRow
 from .model import Order
 from .states import OrderStatus
 
