@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -9,14 +10,17 @@ from sqlalchemy import select
 
 from ..core.api.resources import Resources
 from ..core.database.transactions import Source
+from ..core.errors import TradingException
 from ..core.process.periodic import every
 from ..exchanges.client import ExchangeClient
 from ..exchanges.factory import open_exchange
 from ..market.instruments import Instrument
+from .codes import TradingErrorCode
 from .dispatcher import Dispatcher
 from .orders.placing import Terms
 from .quotes import Quotes
 from .reconciliation.run import Reconciler
+from .risk.breaker import LOOK_SECONDS, Breaker
 from .risk.limits import get_limits
 from .settings import TradingSettings
 from .venue_watch import VenueWatch
@@ -42,10 +46,22 @@ class Trading:
         self.reconciler = Reconciler(
             resources.database, self.exchange, self.watch, resources.alerts
         )
+        self.breaker = Breaker(
+            resources.database, self.quotes.last, settings.risk, resources.alerts
+        )
         self._database = resources.database
 
     async def terms(self, source: Source, account_id: UUID, symbol: str) -> Terms:
-        """Return the terms on which the account can trade the instrument now."""
+        """Return the terms on which the account can trade the instrument now.
+
+        Raises TradingException RECONCILING until the books were compared with the exchange.
+        """
+        if not self.reconciler.is_done:
+            raise TradingException(
+                TradingErrorCode.RECONCILING,
+                "Orders are placed once the books were compared with the exchange",
+                headers={"Retry-After": "1"},
+            )
         limits = await get_limits(source, account_id, self.settings.risk)
         return Terms(limits, self.quotes.last(symbol))
 
@@ -75,11 +91,15 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     assert isinstance(resources.settings, TradingSettings)
     trading = Trading(resources, resources.settings)
     trading.wakes.tell(resources.database.sessions.kw["info"])
+    channel = f"{resources.settings.slug}:{resources.settings.db_schema}:wakes"
     works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
         (QUOTE_SECONDS, trading.refresh_quotes),
         (0, trading.dispatch),
         (0, trading.look),
+        (LOOK_SECONDS, trading.breaker.run_once),
         (resources.settings.reconcile_interval, trading.reconciler.run_once),
+        (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
+        (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]
     async with AsyncExitStack() as running:
         for seconds, work in works:
