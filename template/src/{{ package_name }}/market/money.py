@@ -1,7 +1,8 @@
 """Exact amounts: `Decimal` in Python, `NUMERIC(38,18)` in PostgreSQL, a string in JSON."""
 
 import re
-from decimal import Context, Decimal, Inexact
+from contextlib import AbstractContextManager
+from decimal import Context, Decimal, Inexact, localcontext
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
@@ -18,6 +19,11 @@ _EXACT = Context(prec=80, traps=[Inexact])
 def multiply(a: Decimal, b: Decimal) -> Decimal:
     """The exact product. (Python's default context rounds to 28 digits.)"""
     return _EXACT.multiply(a, b)
+
+
+def exact() -> AbstractContextManager[Context]:
+    """Have `+ - *` of the block be exact: what would be rounded raises decimal.Inexact instead."""
+    return localcontext(_EXACT)
 
 
 def is_multiple(amount: Decimal, increment: Decimal) -> bool:
