@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "1a5af6e53ace"
-down_revision: str | Sequence[str] | None = "4d8e61b7f0a3"
+down_revision: str | Sequence[str] | None = "7c2e9f4a6b18"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

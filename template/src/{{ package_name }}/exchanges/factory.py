@@ -1,6 +1,7 @@
 """The exchange that the settings name."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from ..core.config import Settings
 from ..core.database.session import Database
@@ -9,9 +10,18 @@ from .paper.client import PaperExchange
 from .settings import ExchangeSettings
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An exchange, and what has to be done for it again and again, each so many seconds."""
+
+    client: ExchangeClient
+    periodic: list[tuple[float, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+
+
 def open_exchange(
     settings: Settings, database: Database, on_change: Callable[[], None]
-) -> ExchangeClient:
-    """Return the client of the exchange; `on_change` is called when it may have new fills."""
+) -> Exchange:
+    """Return the exchange; `on_change` is called when it may have new fills."""
     assert isinstance(settings, ExchangeSettings)
-    return PaperExchange(database, settings, on_change=on_change)
+    paper = PaperExchange(database, settings, on_change=lambda _accounts: on_change())
+    return Exchange(paper, [(settings.paper.tick_ms / 1000, paper.advance)])

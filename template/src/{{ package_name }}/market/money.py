@@ -1,7 +1,16 @@
 """Exact amounts: `Decimal` in Python, `NUMERIC(38,18)` in PostgreSQL, a string in JSON."""
 
 import re
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, Inexact
+from contextlib import AbstractContextManager
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    Inexact,
+    localcontext,
+)
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
@@ -45,6 +54,11 @@ def floor_to(amount: Decimal, increment: Decimal) -> Decimal:
 def ceil_to(amount: Decimal, increment: Decimal) -> Decimal:
     """Return the smallest multiple of `increment` that is not below `amount`."""
     return multiply(_WIDE.divide(amount, increment).to_integral_value(ROUND_CEILING), increment)
+
+
+def exact() -> AbstractContextManager[Context]:
+    """Have `+ - *` of the block be exact: what would be rounded raises decimal.Inexact instead."""
+    return localcontext(_EXACT)
 
 
 def is_multiple(amount: Decimal, increment: Decimal) -> bool:

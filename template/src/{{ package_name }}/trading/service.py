@@ -37,9 +37,9 @@ class Trading:
     def __init__(self, resources: Resources, settings: TradingSettings) -> None:
         self.settings = settings
         self.wakes = Wakes()
-        self.exchange: ExchangeClient = open_exchange(
-            resources.settings, resources.database, self.wakes.watch.set
-        )
+        exchange = open_exchange(resources.settings, resources.database, self.wakes.watch.set)
+        self.exchange: ExchangeClient = exchange.client
+        self.works = exchange.periodic
         self.quotes = Quotes(self.exchange)
         self.watch = VenueWatch(resources.database, self.exchange)
         self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch)
@@ -50,6 +50,7 @@ class Trading:
             resources.database, self.quotes.last, settings.risk, resources.alerts
         )
         self._database = resources.database
+        self._reconcile_at = 0.0
 
     async def terms(self, source: Source, account_id: UUID, symbol: str) -> Terms:
         """Return the terms on which the account can trade the instrument now.
@@ -78,6 +79,13 @@ class Trading:
         await woken(self.wakes.watch, POLL_SECONDS)
         await self.watch.run_once(POLL_SECONDS / 2)
 
+    async def reconcile(self) -> None:
+        """Compare the books with the exchange: until it was done once, again and again."""
+        now = time.monotonic()
+        if not self.reconciler.is_done or now >= self._reconcile_at:
+            self._reconcile_at = now + self.settings.reconcile_interval
+            await self.reconciler.run_once()
+
     async def refresh_quotes(self) -> None:
         """Ask for the last prices of every instrument."""
         async with self._database.sessions() as session:
@@ -93,11 +101,12 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     trading.wakes.tell(resources.database.sessions.kw["info"])
     channel = f"{resources.settings.slug}:{resources.settings.db_schema}:wakes"
     works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+        *trading.works,
         (QUOTE_SECONDS, trading.refresh_quotes),
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
-        (resources.settings.reconcile_interval, trading.reconciler.run_once),
+        (POLL_SECONDS, trading.reconcile),
         (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
         (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]
