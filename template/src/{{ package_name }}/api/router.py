@@ -9,14 +9,18 @@ from fastapi import APIRouter
 from ..core.api import errors
 from ..core.errors import ErrorCode
 from .accounts import router as accounts
+from .fills import router as fills
 from .instruments import router as instruments
 from .orders import router as orders
+from .positions import router as positions
 
 # isort: split
 # yours below
 
 TAGS = [
     {"name": "orders", "description": "Place, look up and cancel."},
+    {"name": "fills", "description": "The trades of orders."},
+    {"name": "positions", "description": "What they come to, and what they have made."},
     {"name": "accounts", "description": "Whose money it is, and how much."},
     {"name": "instruments", "description": "What can be traded."},
     # yours below
@@ -36,6 +40,8 @@ router = APIRouter(
     ),
 )
 router.include_router(orders)
+router.include_router(fills)
+router.include_router(positions)
 router.include_router(accounts)
 router.include_router(instruments)
 # yours below

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base, new_id, one_of, words
 from ..core.errors import TradingException
+from .account_books import open_books
 from .codes import TradingErrorCode
 
 AccountName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -39,7 +40,7 @@ class Account(Base):
 async def create_account(
     session: AsyncSession, name: str, mode: AccountMode = AccountMode.PAPER
 ) -> Account:
-    """Create an account, without money. Raises TradingException ACCOUNT_EXISTS."""
+    """Create an account with its books, without money. Raises TradingException ACCOUNT_EXISTS."""
     account: Account | None = await session.scalar(
         insert(Account)
         .values(name=name, mode=mode)
@@ -50,6 +51,7 @@ async def create_account(
         raise TradingException(
             TradingErrorCode.ACCOUNT_EXISTS, f"There is an account {name!r} already", {"name": name}
         )
+    await open_books(session, account.id)
     return account
 
 

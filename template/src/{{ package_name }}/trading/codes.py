@@ -24,6 +24,13 @@ class TradingErrorCode(ErrorCodeBase):
         "No such order",
         {"order_id": "019ab0c4-6f70-7b21-9c3d-4e5f60718293"},
     )
+    FILL_NOT_FOUND = (
+        "FILL_NOT_FOUND",
+        404,
+        "No such fill",
+        {"fill_id": "019ab0c4-6f70-7b21-9c3d-4e5f60718293"},
+    )
+    POSITION_NOT_FOUND = "POSITION_NOT_FOUND", 404, "No such position", {"symbol": "BTC-USDT"}
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", 404, "No such API key"
     ACCOUNT_NOT_FOUND = (
         "ACCOUNT_NOT_FOUND",
@@ -37,6 +44,12 @@ class TradingErrorCode(ErrorCodeBase):
         422,
         "client_deposit_id used for another deposit",
         {"client_deposit_id": "d1", "different": ["amount"]},
+    )
+    DEPOSIT_NOT_CONFIRMED = (
+        "DEPOSIT_NOT_CONFIRMED",
+        503,
+        "Deposit not confirmed by the exchange",
+        {"client_deposit_id": "d1"},
     )
     BALANCE_ABOVE_MAXIMUM = (
         "BALANCE_ABOVE_MAXIMUM",
