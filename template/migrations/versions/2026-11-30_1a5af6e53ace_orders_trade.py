@@ -457,27 +457,51 @@ def _check(table: str, name: str, condition: str) -> None:
     op.create_check_constraint(op.f(f"ck_{table}_{name}"), table, condition)
 
 
+# A UUID of version 7: the ledger is read by it, newest first.
+_ID = """overlay(gen_random_uuid()::text PLACING
+    regexp_replace(
+        lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0'),
+        '(.{8})(.{4})', '\\1-\\2-7'
+    ) FROM 1 FOR 15)::uuid"""
+
 _BOOKS_OF_WHAT_IS_THERE = [
     "INSERT INTO account_books (account_id, open_orders)"
     " SELECT id, (SELECT count(*) FROM orders WHERE account_id = accounts.id AND status = 'new')"
     " FROM accounts",
-    # The whole balance has come from outside; then each open order has taken its hold out of it.
+    # A hold was rounded to the nearest 18th decimal; now it is rounded up.
     """
+    WITH needed AS (
+        SELECT account_id, id, held,
+            ceil((qty - filled_qty) * limit_price * 1000000000000000000) * 0.000000000000000001
+                AS amount
+        FROM orders WHERE status = 'new' AND side = 'buy'
+    ), raised AS (
+        UPDATE orders SET held = needed.amount FROM needed
+        WHERE orders.account_id = needed.account_id AND orders.id = needed.id
+            AND orders.held < needed.amount
+        RETURNING orders.account_id, held_currency, needed.amount - needed.held AS more
+    )
+    UPDATE balances SET held = held + more
+    FROM (SELECT account_id, held_currency, sum(more) AS more FROM raised GROUP BY 1, 2) AS sums
+    WHERE balances.account_id = sums.account_id AND currency = held_currency
+    """,
+    # The whole balance has come from outside; then each open order has taken its hold out of it.
+    f"""
     INSERT INTO ledger_entries
         (account_id, transaction_id, n, kind, bucket, currency, amount)
     SELECT account_id, transaction_id, n, 'opening', bucket, currency, amount
     FROM (
-        SELECT account_id, currency, available + held AS total, gen_random_uuid() AS transaction_id
+        SELECT account_id, currency, available + held AS total, {_ID} AS transaction_id
         FROM balances WHERE available + held > 0
     ) AS opened,
     LATERAL (VALUES (0, 'available', total), (1, 'external', -total)) AS e (n, bucket, amount)
     """,
-    """
+    f"""
     INSERT INTO ledger_entries
         (account_id, transaction_id, n, kind, bucket, currency, amount, order_id)
     SELECT account_id, transaction_id, n, 'pending', bucket, held_currency, amount, id
     FROM (
-        SELECT account_id, id, held_currency, held, gen_random_uuid() AS transaction_id
+        SELECT account_id, id, held_currency, held, {_ID} AS transaction_id
         FROM orders WHERE status = 'new' AND held > 0
     ) AS placed,
     LATERAL (VALUES (0, 'available', -held), (1, 'held', held)) AS e (n, bucket, amount)
@@ -489,15 +513,15 @@ _BOOKS_OF_WHAT_IS_THERE = [
         coalesce(sum(qty - filled_qty) FILTER (WHERE side = 'sell'), 0)
     FROM orders WHERE status = 'new' GROUP BY account_id, symbol
     """,
-    """
+    f"""
     INSERT INTO outbox (account_id, id, kind, transfer_id, currency, amount)
-    SELECT account_id, gen_random_uuid(), 'deposit', 'opening-' || currency, currency,
+    SELECT account_id, {_ID}, 'deposit', 'opening-' || currency, currency,
         available + held
     FROM balances WHERE available + held > 0
     """,
-    """
+    f"""
     INSERT INTO outbox (account_id, id, kind, order_id)
-    SELECT account_id, gen_random_uuid(), 'place', id FROM orders WHERE status = 'new'
+    SELECT account_id, {_ID}, 'place', id FROM orders WHERE status = 'new'
     """,
     "UPDATE orders SET status = 'pending_new', hold_price = CASE side WHEN 'buy' THEN limit_price"
     " END WHERE status = 'new'",
@@ -505,13 +529,30 @@ _BOOKS_OF_WHAT_IS_THERE = [
 
 
 def downgrade() -> None:
-    """Go back to orders that only rest: those of the new kinds are lost with their history."""
-    op.execute("DELETE FROM orders WHERE type <> 'limit' OR time_in_force <> 'gtc'")
+    """Go back to orders that only rest: those of the new kinds are lost with their history.
+
+    What was filled is left in the balances only, and what was still to be deposited is forgotten.
+    """
     op.execute(
-        "UPDATE orders SET status = CASE WHEN status IN"
-        " ('pending_new', 'new', 'partially_filled', 'pending_cancel') THEN 'new'"
-        " ELSE 'canceled' END"
+        """
+        WITH lost AS (
+            DELETE FROM orders WHERE type <> 'limit' OR time_in_force <> 'gtc'
+            RETURNING account_id, held_currency, held
+        )
+        UPDATE balances
+        SET available = available + sums.held, held = balances.held - sums.held
+        FROM (SELECT account_id, held_currency, sum(held) AS held FROM lost GROUP BY 1, 2) AS sums
+        WHERE balances.account_id = sums.account_id AND currency = held_currency
+        """
     )
+    op.execute(
+        """
+        UPDATE orders SET status = 'new', qty = qty - filled_qty, filled_qty = 0
+        WHERE status IN ('pending_new', 'new', 'partially_filled', 'pending_cancel')
+        """
+    )
+    op.execute("UPDATE orders SET status = 'canceled', filled_qty = 0 WHERE status <> 'new'")
+    op.execute("DELETE FROM deposits WHERE status = 'pending'")
     for name in ("limit_has_price", "hold_price_range", "filled_notional_range"):
         op.drop_constraint(op.f(f"ck_orders_{name}"), "orders", type_="check")
     for name in ("type", "time_in_force", "status"):

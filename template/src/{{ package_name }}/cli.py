@@ -1,11 +1,13 @@
 """The command line: core's commands, and this service's own.
 
-seed-demo · accounts · instruments · deposit · keys
+seed-demo · accounts · instruments · deposit · keys · verify-books
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
@@ -16,25 +18,31 @@ from .core.commands import (
     create_cli,
     echo_table,
     fail,
+    or_fail,
     settings_or_exit,
     valid,
     with_session,
     with_transaction,
 )
+from .core.database.session import Database
 from .core.database.tables import new_id
 from .core.errors import TradingException
+from .exchanges.client import ExchangeClient
+from .exchanges.factory import open_exchange
 from .market import instruments
 from .market.instruments import InstrumentRequest, Symbol
 from .market.money import Amount, Currency, PositiveAmount, plain
 from .notifications import channels, has_channels
 from .settings import get_settings
-from .trading import accounts, api_keys, demo, deposits
+from .trading import accounts, api_keys, books, demo, deposits
 from .trading.accounts import Account, AccountName
 from .trading.api_keys import Scope
 from .trading.deposits import ClientDepositId, DepositRequest
 
 # isort: split
 # yours below
+
+ResultT = TypeVar("ResultT")
 
 cli = create_cli(
     name=project.NAME,
@@ -61,7 +69,7 @@ def seed_demo() -> None:
             f"`seed-demo` books money that nobody paid in: not with ENVIRONMENT={environment}."
             " `accounts create`, `instruments add` and `deposit` make what you need"
         )
-    account = with_session(demo.seed_demo)
+    account = _with_exchange(demo.seed_demo)
     typer.echo(f"Account {account.name} ({account.mode}) is ready.")
 
 
@@ -83,13 +91,55 @@ def deposit(
     """Book a deposit into a paper account."""
     request = DepositRequest(client_deposit_id or str(new_id()), currency, amount)
 
-    async def book(session: AsyncSession) -> bool:
+    async def book(session: AsyncSession, exchange: ExchangeClient) -> bool:
         owner = await _account(session, account)
-        _, is_new = await deposits.book_deposit(session, owner.id, request)
+        _, is_new = await deposits.deposit_now(session, exchange, owner.id, request)
         return is_new
 
-    done = "is booked" if with_transaction(book) else "was booked before"
+    done = "is booked" if _with_exchange(book) else "was booked before"
     typer.echo(f"Deposit {request.client_deposit_id} {done}: {plain(amount)} {currency}.")
+
+
+def _with_exchange(
+    work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]],
+) -> ResultT:
+    """Run `work` with a session and the exchange of the settings, and return its result."""
+
+    async def run(session: AsyncSession) -> ResultT:
+        database = Database(get_settings())
+        try:
+            return await work(session, open_exchange(get_settings(), database).client)
+        finally:
+            await database.close()
+
+    return with_session(run)
+
+
+@cli.command()
+def verify_books() -> None:
+    """Prove that money, orders, fills, positions and events agree; else name the rows."""
+
+    async def verify() -> int:
+        faults = 0
+        async with books.reading_books(get_settings()) as connection:
+            async for fault in books.verify_books(connection):
+                faults += 1
+                typer.echo(
+                    f"{fault.rule}: {fault.row}, of account {fault.account_id},"
+                    f" is {fault.found}, not {fault.expected}"
+                )
+            if flagged := await books.count_flagged(connection):
+                typer.echo(
+                    f"{flagged} fills are stored and not booked; GET /v1/fills shows them with"
+                    " their `flag`",
+                    err=True,
+                )
+        return faults
+
+    settings_or_exit()
+    if faults := or_fail(lambda: asyncio.run(verify())):
+        fail(f"The books are wrong: {faults} faults")
+    typer.echo("The books are right.")
 
 
 # --- Accounts ------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """`/v1/orders`"""
 
 from datetime import datetime
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -14,7 +15,8 @@ from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
 from ..trading.codes import DENIALS, TradingErrorCode
-from ..trading.orders import canceling, placing, queries
+from ..trading.events import EventType
+from ..trading.orders import canceling, events, placing, queries
 from ..trading.orders.states import OrderStatus
 from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
@@ -78,9 +80,13 @@ class Order(FromRow):
             id="019ab0c4-6f70-7b21-9c3d-4e5f60718293",
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
             **_PLACED,
+            post_only=False,
             status="canceled",
+            reason_code=None,
             filled_qty="0",
             leaves_qty="0",
+            filled_avg_price=None,
+            venue_order_id=None,
             created_at="2026-11-25T09:30:00Z",
             canceled_at="2026-11-25T09:31:00Z",
         )
@@ -94,16 +100,58 @@ class Order(FromRow):
     type: OrderType
     time_in_force: TimeInForce
     qty: Amount
-    limit_price: Amount
+    limit_price: Amount | None
+    post_only: bool
     status: OrderStatus
+    reason_code: str | None = Field(description="Why it was denied, rejected or ended, in capitals")
     filled_qty: Amount
     leaves_qty: Amount
+    filled_avg_price: Amount | None
+    venue_order_id: str | None = Field(description="Name of the order at the exchange")
     created_at: datetime
     canceled_at: datetime | None
 
 
 class OrderPage(Page[Order]):
     """Part of the list of orders, newest first."""
+
+
+class OrderEvent(FromRow):
+    """Change of an order, or fill of it; `data` is what it is from then on.
+
+    `seq` numbers all that happens to the account, so that an order's own have gaps.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            seq=3,
+            type="order",
+            data={
+                "status": "partially_filled",
+                "filled_qty": "0.004",
+                "leaves_qty": "0.006",
+                "filled_avg_price": "49990",
+                "reason_code": None,
+                "venue_order_id": "17",
+            },
+            created_at="2026-11-25T09:30:01Z",
+        )
+    )
+
+    seq: int
+    type: EventType
+    data: dict[str, Any]
+    created_at: datetime
+
+
+class OrderEventPage(Page[OrderEvent]):
+    """Part of the history of an order, oldest first."""
+
+
+class Open(StrEnum):
+    """Word for every status of an order that may still be filled."""
+
+    OPEN = "open"
 
 
 @router.post(
@@ -120,6 +168,7 @@ class OrderPage(Page[Order]):
             InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
             TradingErrorCode.INSUFFICIENT_BALANCE,
             *DENIALS,
+            TradingErrorCode.RECONCILING,
             TradingErrorCode.CLIENT_ORDER_ID_REUSED,
         ),
     },
@@ -144,7 +193,9 @@ async def place_order(
 async def list_orders(
     account: ReadAccount,
     session: ReadingSessionDep,
-    status: OrderStatus | None = None,
+    status: Annotated[
+        OrderStatus | Open | None, Query(description="`open`: what may still be filled")
+    ] = None,
     symbol: Symbol | None = None,
     client_order_id: Annotated[
         ClientOrderId | None, Query(description="The one order of that name, or none")
@@ -155,7 +206,8 @@ async def list_orders(
     orders = await queries.list_orders(
         session,
         account.id,
-        status=status,
+        status=None if status is Open.OPEN else status,
+        is_open=status is Open.OPEN,
         symbol=symbol,
         client_order_id=client_order_id,
         after=after,
@@ -193,3 +245,23 @@ async def cancel_orders(
     async with transactional(session, retry_on_deadlock=True) as tx:
         canceled = await canceling.cancel_orders(tx, account.id, symbol)
     return OrderPage(items=[Order.model_validate(order) for order in canceled])
+
+
+@router.get(
+    "/{order_id}/events",
+    summary="List what has happened to an order, oldest first",
+    responses=errors(TradingErrorCode.ORDER_NOT_FOUND),
+)
+async def list_order_events(
+    order_id: UUID,
+    account: ReadAccount,
+    session: ReadingSessionDep,
+    after: Annotated[int | None, Query(description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> OrderEventPage:
+    await queries.get_order(session, account.id, order_id)
+    found = await events.list_order_events(
+        session, account.id, order_id, after=after, limit=limit + 1
+    )
+    page = [OrderEvent.model_validate(event) for event in found[:limit]]
+    return OrderEventPage(items=page, next_cursor=str(page[-1].seq) if len(found) > limit else None)

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Response
+from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
 from ..core.errors import ErrorCode, TradingException
 from ..exchanges.paper.client import PaperExchange
 from ..exchanges.paper.codes import PaperErrorCode
-from ..exchanges.paper.quotes import post_quote, script_fault
+from ..exchanges.paper.quotes import post_quote
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import PositiveAmount
 from .instruments import Quote

@@ -19,7 +19,7 @@ class Exchange:
 
 
 def open_exchange(
-    settings: Settings, database: Database, on_change: Callable[[], None]
+    settings: Settings, database: Database, on_change: Callable[[], None] = lambda: None
 ) -> Exchange:
     """Return the exchange; `on_change` is called when it may have new fills."""
     assert isinstance(settings, ExchangeSettings)

@@ -31,9 +31,19 @@ def multiply(a: Decimal, b: Decimal) -> Decimal:
     return _EXACT.multiply(a, b)
 
 
+def exact() -> AbstractContextManager[Context]:
+    """Have `+ - *` of the block be exact: what would be rounded raises decimal.Inexact instead."""
+    return localcontext(_EXACT)
+
+
+def rounded(amount: Decimal) -> Decimal:
+    """Return the amount to the nearest 18 decimals, which is what a column can hold."""
+    return amount.quantize(_SMALLEST, ROUND_HALF_EVEN, context=_WIDE)
+
+
 def divide(a: Decimal, b: Decimal) -> Decimal:
     """Return a / b, rounded to the nearest 18 decimals."""
-    return _WIDE.divide(a, b).quantize(_SMALLEST, ROUND_HALF_EVEN, context=_WIDE)
+    return rounded(_WIDE.divide(a, b))
 
 
 def cost(qty: Decimal, price: Decimal) -> Decimal:
@@ -90,6 +100,10 @@ def _parse_positive(value: Any) -> Decimal:
     return amount
 
 
+def _plain_signed(amount: Decimal) -> str:
+    return plain(amount) if amount else "0"  # there is a zero below zero
+
+
 _JSON_SCHEMA = WithJsonSchema(
     {"type": "string", "pattern": f"^{_PLAIN.pattern}$", "examples": ["0.01"]}
 )
@@ -100,6 +114,12 @@ Amount = Annotated[
 PositiveAmount = Annotated[
     Decimal, BeforeValidator(_parse_positive), PlainSerializer(plain, return_type=str), _JSON_SCHEMA
 ]
+SignedAmount = Annotated[
+    Decimal,
+    PlainSerializer(_plain_signed, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^-?{_PLAIN.pattern}$", "examples": ["-0.01"]}),
+]
+"""An amount that this service answers, and that may be less than 0."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
 

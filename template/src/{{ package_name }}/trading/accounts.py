@@ -40,7 +40,7 @@ class Account(Base):
 async def create_account(
     session: AsyncSession, name: str, mode: AccountMode = AccountMode.PAPER
 ) -> Account:
-    """Create an account, without money. Raises TradingException ACCOUNT_EXISTS."""
+    """Create an account with its books, without money. Raises TradingException ACCOUNT_EXISTS."""
     account: Account | None = await session.scalar(
         insert(Account)
         .values(name=name, mode=mode)

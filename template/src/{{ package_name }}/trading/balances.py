@@ -1,5 +1,6 @@
 """Balances: how much of each currency an account has, and how much open orders hold."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 from ..core.errors import TradingException
-from ..market.money import AMOUNT, MAX_AMOUNT, bounded, plain
+from ..market.money import AMOUNT, MAX_AMOUNT, bounded, exact, plain
 from .codes import TradingErrorCode
 
 _MAX = f"{MAX_AMOUNT:f}"  # in words: as a parameter, it would have a type that can't hold it
@@ -30,7 +31,8 @@ class Balance(Base):
     @property
     def total(self) -> Decimal:
         """The sum of what is available and what is held."""
-        return self.available + self.held
+        with exact():
+            return self.available + self.held
 
 
 async def insufficient_balance(
@@ -63,13 +65,15 @@ async def move(
     BALANCE_ABOVE_MAXIMUM: the total stays below the most that a column can hold, so that a release
     always fits. Raises IntegrityError where one of them would become negative.
     """
+    with exact():
+        total = available + held
     row = {"account_id": account_id, "currency": currency, "available": available, "held": held}
     moved = await session.scalar(
         update(Balance)
         .where(
             Balance.account_id == account_id,
             Balance.currency == currency,
-            Balance.available + Balance.held + (available + held) < literal_column(_MAX),
+            Balance.available + Balance.held + total < literal_column(_MAX),
         )
         .values(available=Balance.available + available, held=Balance.held + held)
         .returning(Balance.currency)
@@ -78,11 +82,30 @@ async def move(
         insert(Balance).values(row).on_conflict_do_nothing().returning(Balance.currency)
     )
     if moved is None:
-        raise TradingException(
-            TradingErrorCode.BALANCE_ABOVE_MAXIMUM,
-            f"The balance of {currency} would reach {plain(MAX_AMOUNT)}, more than can be stored",
-            {"currency": currency, "amount": plain(available + held)},
-        )
+        raise above_maximum(currency, total)
+
+
+def above_maximum(currency: str, amount: Decimal) -> TradingException:
+    """Return the refusal of an amount that would make a balance larger than a column can hold."""
+    return TradingException(
+        TradingErrorCode.BALANCE_ABOVE_MAXIMUM,
+        f"The balance of {currency} would reach {plain(MAX_AMOUNT)}, more than can be stored",
+        {"currency": currency, "amount": plain(amount)},
+    )
+
+
+async def lock_balances(
+    session: AsyncSession, account_id: UUID, currencies: Iterable[str]
+) -> dict[str, Balance]:
+    """Lock the account's balances in these currencies, and return those that are there."""
+    query = (
+        select(Balance)
+        .where(Balance.account_id == account_id, Balance.currency.in_(sorted(currencies)))
+        .order_by(Balance.currency)
+        .with_for_update()
+    )
+    rows = await session.scalars(query, execution_options={"populate_existing": True})
+    return {row.currency: row for row in rows}
 
 
 async def list_balances(session: AsyncSession, account_id: UUID) -> list[Balance]:

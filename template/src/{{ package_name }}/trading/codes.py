@@ -66,6 +66,12 @@ class TradingErrorCode(ErrorCodeBase):
         "Only orders that reduce a position",
         {"reason": "the daily loss is reached"},
     )
+    NOTHING_TO_SELL = (
+        "NOTHING_TO_SELL",
+        422,
+        "Nothing that can be sold",
+        {"symbol": "BTC-USDT", "sellable": "0"},
+    )
     NO_QUOTE = "NO_QUOTE", 404, "No prices", {"symbol": "BTC-EUR"}
     RECONCILING = (
         "RECONCILING",
@@ -84,6 +90,13 @@ class TradingErrorCode(ErrorCodeBase):
         "No such order",
         {"order_id": "019ab0c4-6f70-7b21-9c3d-4e5f60718293"},
     )
+    FILL_NOT_FOUND = (
+        "FILL_NOT_FOUND",
+        404,
+        "No such fill",
+        {"fill_id": "019ab0c4-6f70-7b21-9c3d-4e5f60718293"},
+    )
+    POSITION_NOT_FOUND = "POSITION_NOT_FOUND", 404, "No such position", {"symbol": "BTC-USDT"}
     API_KEY_NOT_FOUND = "API_KEY_NOT_FOUND", 404, "No such API key"
     ACCOUNT_NOT_FOUND = (
         "ACCOUNT_NOT_FOUND",
@@ -97,6 +110,12 @@ class TradingErrorCode(ErrorCodeBase):
         422,
         "client_deposit_id used for another deposit",
         {"client_deposit_id": "d1", "different": ["amount"]},
+    )
+    DEPOSIT_NOT_CONFIRMED = (
+        "DEPOSIT_NOT_CONFIRMED",
+        503,
+        "Deposit not confirmed by the exchange",
+        {"client_deposit_id": "d1"},
     )
     BALANCE_ABOVE_MAXIMUM = (
         "BALANCE_ABOVE_MAXIMUM",

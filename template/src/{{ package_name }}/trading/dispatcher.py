@@ -72,13 +72,13 @@ class Dispatcher:
         """Send what is due, and return how many commands that were."""
         return await self._send(await self._take())
 
-    async def send_now(self, command_id: UUID) -> None:
-        """Send that command now, unless somebody else has taken it."""
-        await self._send(await self._take(command_id))
+    async def send_deposit_now(self, deposit_id: UUID) -> None:
+        """Have the deposit credited and booked now, unless somebody else has taken it."""
+        await self._send(await self._take(deposit_id))
 
-    async def _take(self, only: UUID | None = None) -> list[Command]:
+    async def _take(self, deposit_id: UUID | None = None) -> list[Command]:
         async with self._database.sessions() as session, transactional(session):
-            commands = list(await outbox.take(session, self.name, BATCH, only))
+            commands = list(await outbox.take(session, self.name, BATCH, deposit_id))
             session.expunge_all()
         return commands
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import (
@@ -10,15 +11,23 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Select,
     String,
     UniqueConstraint,
     func,
+    select,
+    tuple_,
 )
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base, one_of, words
-from ..market.money import AMOUNT, bounded
+from ..core.errors import TradingException
+from ..market.money import AMOUNT, bounded, plain
 from ..market.words import Liquidity, Side
+from .codes import TradingErrorCode
+from .orders.model import Order
+from .positions import Trade
 
 _NAMESPACE = UUID("5e0c3a52-6a1f-4f0e-9f5b-2d9d4e6f7a81")
 
@@ -26,7 +35,9 @@ _NAMESPACE = UUID("5e0c3a52-6a1f-4f0e-9f5b-2d9d4e6f7a81")
 class FillFlag(StrEnum):
     """Reasons why a fill was stored and not booked: somebody has to look at it.
 
-    More was filled than was ordered, no order of ours has that name, or there was no money for it.
+    `overfill`: more was filled than was ordered. `unknown_order`: no order of ours has that name,
+    symbol and side. `unfunded`: the account had too little for it, or has no room for more; it is
+    booked when it is reported again and there is.
     """
 
     OVERFILL = "overfill"
@@ -75,3 +86,83 @@ class Fill(Base):
 def fill_id(account_id: UUID, venue: str, symbol: str, trade_id: str) -> UUID:
     """Return the id of that fill: the same whoever reports it, and however often."""
     return uuid5(_NAMESPACE, f"{account_id}|{venue}|{symbol}|{trade_id}")
+
+
+IN_ORDER = (Fill.created_at, func.length(Fill.trade_id), Fill.trade_id)
+"""The order in which a position's fills count, whenever they are reported: by the exchange's time
+and number."""
+
+
+def trade_of(fill: Fill, base_currency: str, quote_currency: str) -> Trade:
+    """Return what the fill means to the position in that pair of currencies."""
+    fees = dict.fromkeys((base_currency, quote_currency), Decimal(0))
+    if fill.fee_currency in fees:
+        fees[fill.fee_currency] = fill.fee
+    return Trade(fill.side, fill.qty, fill.price, fees[base_currency], fees[quote_currency])
+
+
+def fill_event(fill: Fill, order: Order | None) -> dict[str, Any]:
+    """Return the data of an event: the fill as the API has it."""
+    return {
+        "id": str(fill.id),
+        "trade_id": fill.trade_id,
+        "order_id": None if fill.order_id is None else str(fill.order_id),
+        "client_order_id": None if order is None else order.client_order_id,
+        "account_id": str(fill.account_id),
+        "symbol": fill.symbol,
+        "side": fill.side,
+        "qty": plain(fill.qty),
+        "price": plain(fill.price),
+        "fee": plain(fill.fee),
+        "fee_currency": fill.fee_currency,
+        "liquidity": fill.liquidity,
+        "flag": fill.flag,
+        "created_at": fill.created_at.isoformat(),
+    }
+
+
+async def get_fill(session: AsyncSession, account_id: UUID, fill_id: UUID) -> Fill | None:
+    """Return the account's fill of that id, or None."""
+    query = select(Fill).where(Fill.account_id == account_id, Fill.id == fill_id)
+    return await session.scalar(query, execution_options={"populate_existing": True})
+
+
+async def list_fills(
+    session: AsyncSession,
+    account_id: UUID,
+    *,
+    order_id: UUID | None = None,
+    symbol: str | None = None,
+    after: UUID | None = None,
+    limit: int,
+) -> list[tuple[Fill, str | None]]:
+    """Return at most `limit` fills, newest first, each with its order's client_order_id.
+
+    They begin with the one that follows fill `after`. Raises TradingException FILL_NOT_FOUND if
+    that is no fill of the account.
+    """
+    query = _fills_of(account_id, order_id, symbol)
+    if after is not None:
+        last = await get_fill(session, account_id, after)
+        if last is None:
+            raise TradingException(
+                TradingErrorCode.FILL_NOT_FOUND,
+                f"There is no fill {after}",
+                {"fill_id": str(after)},
+            )
+        query = query.where(tuple_(Fill.created_at, Fill.id) < (last.created_at, last.id))
+    rows = await session.execute(query.limit(limit))
+    return [(row[0], row[1]) for row in rows]
+
+
+def _fills_of(
+    account_id: UUID, order_id: UUID | None = None, symbol: str | None = None
+) -> Select[Fill, str]:
+    own = (Order.account_id == Fill.account_id) & (Order.id == Fill.order_id)
+    query = select(Fill, Order.client_order_id).outerjoin(Order, own)
+    query = query.where(Fill.account_id == account_id)
+    if order_id is not None:
+        query = query.where(Fill.order_id == order_id)
+    if symbol is not None:
+        query = query.where(Fill.symbol == symbol)
+    return query.order_by(Fill.created_at.desc(), Fill.id.desc())

@@ -5,11 +5,12 @@ its entries. An order's hold is `pending`; a fill posts a part of it, its end vo
 (TigerBeetle's two-phase transfers).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from itertools import groupby
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,12 +22,13 @@ from sqlalchemy import (
     String,
     func,
     insert,
+    select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base, new_id, one_of, words
-from ..market.money import AMOUNT
+from ..market.money import AMOUNT, exact
 from .balances import move
 
 
@@ -106,8 +108,15 @@ async def post(
     if not entries:
         return None
     sums: dict[str, Decimal] = {}
-    for entry in entries:
-        sums[entry.currency] = sums.get(entry.currency, Decimal(0)) + entry.amount
+    moves: dict[str, dict[Bucket, Decimal]] = {}
+    with exact():
+        for entry in entries:
+            sums[entry.currency] = sums.get(entry.currency, Decimal(0)) + entry.amount
+            own = moves.setdefault(
+                entry.currency, {Bucket.AVAILABLE: Decimal(0), Bucket.HELD: Decimal(0)}
+            )
+            if entry.bucket in own:
+                own[entry.bucket] += entry.amount
     assert not any(sums.values()), f"a transaction must sum to zero, not to {sums}"
     transaction_id = new_id()
     rows = [
@@ -126,11 +135,52 @@ async def post(
         for n, entry in enumerate(entries)
     ]
     await session.execute(insert(LedgerEntry).values(rows))
-    for currency in sorted(sums):
-        moved = {bucket: Decimal(0) for bucket in (Bucket.AVAILABLE, Bucket.HELD)}
-        for entry in entries:
-            if entry.currency == currency and entry.bucket in moved:
-                moved[entry.bucket] += entry.amount
-        if any(moved.values()):
-            await move(session, account_id, currency, moved[Bucket.AVAILABLE], moved[Bucket.HELD])
+    for currency, own in sorted(moves.items()):
+        if any(own.values()):
+            await move(session, account_id, currency, own[Bucket.AVAILABLE], own[Bucket.HELD])
     return transaction_id
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTransaction:
+    """A transaction of the ledger, whole."""
+
+    id: UUID
+    kind: EntryKind
+    order_id: UUID | None
+    fill_id: UUID | None
+    deposit_id: UUID | None
+    created_at: datetime
+    entries: Sequence[Entry]
+
+
+async def list_transactions(
+    session: AsyncSession, account_id: UUID, *, after: UUID | None = None, limit: int
+) -> list[LedgerTransaction]:
+    """Return at most `limit` transactions, newest first, from the one that follows `after`."""
+    newest = select(LedgerEntry.transaction_id).where(
+        LedgerEntry.account_id == account_id, LedgerEntry.n == 0
+    )
+    if after is not None:
+        newest = newest.where(LedgerEntry.transaction_id < after)
+    newest = newest.order_by(LedgerEntry.transaction_id.desc()).limit(limit)
+    query = (
+        select(LedgerEntry)
+        .where(LedgerEntry.account_id == account_id, LedgerEntry.transaction_id.in_(newest))
+        .order_by(LedgerEntry.transaction_id.desc(), LedgerEntry.n)
+    )
+    rows = groupby(await session.scalars(query), key=lambda row: row.transaction_id)
+    return [_transaction(list(entries)) for _, entries in rows]
+
+
+def _transaction(rows: Sequence[LedgerEntry]) -> LedgerTransaction:
+    first = rows[0]
+    return LedgerTransaction(
+        id=first.transaction_id,
+        kind=first.kind,
+        order_id=first.order_id,
+        fill_id=first.fill_id,
+        deposit_id=first.deposit_id,
+        created_at=first.created_at,
+        entries=[Entry(row.bucket, row.currency, row.amount) for row in rows],
+    )

@@ -133,17 +133,17 @@ def _seconds_from_now(seconds: float) -> ColumnElement[datetime]:
 
 
 async def take(
-    session: AsyncSession, dispatcher: str, limit: int, only: UUID | None = None
+    session: AsyncSession, dispatcher: str, limit: int, deposit_id: UUID | None = None
 ) -> Sequence[Command]:
-    """Take at most `limit` commands that are due, or `only` that one, and return them.
+    """Take at most `limit` commands that are due, or only that of a deposit, and return them.
 
     Commit at once: they are the dispatcher's for LEASE_SECONDS from then on. `attempts` counts the
     times that somebody has taken them, this one included.
     """
     await session.execute(select(SENDING))
     due = _due.limit(limit)
-    if only is not None:
-        due = due.where(Command.id == only)
+    if deposit_id is not None:
+        due = due.where(Command.deposit_id == deposit_id)
     taken = await session.scalars(
         update(Command)
         .where(tuple_(Command.account_id, Command.id).in_(due))
@@ -229,21 +229,3 @@ async def enqueue_cancel(session: AsyncSession, order: Order) -> None:
     """Have the cancellation of the order sent, once the transaction is committed."""
     session.add(Command(account_id=order.account_id, kind=CommandKind.CANCEL, order_id=order.id))
     await session.flush()
-
-
-async def enqueue_deposit(
-    session: AsyncSession, account_id: UUID, deposit_id: UUID, currency: str, amount: Decimal
-) -> UUID:
-    """Have the deposit credited at the exchange; return the id of the command."""
-    command = Command(
-        account_id=account_id,
-        id=new_id(),
-        kind=CommandKind.DEPOSIT,
-        deposit_id=deposit_id,
-        transfer_id=deposit_id.hex,
-        currency=currency,
-        amount=amount,
-    )
-    session.add(command)
-    await session.flush()
-    return command.id

@@ -1,19 +1,47 @@
-"""The events of an order: what is written each time that it changes."""
+"""The history of an order: an event for each change of it."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...market.money import plain
+from ..events import AccountEvent, EventType, record
 from .model import Order
 
 
 def order_event(order: Order) -> dict[str, Any]:
-    """Return what has changed of an order, as the stream sends it."""
+    """Return the data of an event: what changes of an order, as it is now."""
     average = order.filled_avg_price
     return {
-        "status": order.status.value,
+        "status": order.status,
         "filled_qty": plain(order.filled_qty),
         "leaves_qty": plain(order.leaves_qty),
         "filled_avg_price": None if average is None else plain(average),
         "reason_code": order.reason_code,
         "venue_order_id": order.venue_order_id,
     }
+
+
+async def record_order(session: AsyncSession, order: Order) -> int:
+    """Add the event that the order is now as it is. Call it with the account's books locked."""
+    return await record(session, order.account_id, EventType.ORDER, order_event(order), order.id)
+
+
+async def list_order_events(
+    session: AsyncSession,
+    account_id: UUID,
+    order_id: UUID,
+    *,
+    after: int | None = None,
+    limit: int,
+) -> Sequence[AccountEvent]:
+    """Return at most `limit` events of an order and its fills, oldest first, from after `after`."""
+    query = select(AccountEvent).where(
+        AccountEvent.account_id == account_id, AccountEvent.order_id == order_id
+    )
+    if after is not None:
+        query = query.where(AccountEvent.seq > after)
+    return (await session.scalars(query.order_by(AccountEvent.seq).limit(limit))).all()

@@ -16,11 +16,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...core.database.tables import Base, new_id, one_of, words
-from ...market.money import AMOUNT, bounded, divide
+from ...market.money import AMOUNT, bounded, cost, divide, exact
 from ...market.words import OrderType, Side, TimeInForce
 from .states import OPEN, OrderStatus
 
 _OPEN = ", ".join(f"'{status}'" for status in sorted(OPEN))
+IS_OPEN = f"status IN ({_OPEN})"
+"""The condition in SQL that an order may still be filled; there is an index of those."""
 
 
 class Order(Base):
@@ -50,7 +52,7 @@ class Order(Base):
         Index(
             "ix_orders_open",
             *("account_id", "created_at", "id"),
-            postgresql_where=f"status IN ({_OPEN})",
+            postgresql_where=IS_OPEN,
         ),
     )
 
@@ -80,7 +82,17 @@ class Order(Base):
     @property
     def leaves_qty(self) -> Decimal:
         """The quantity that may still be filled."""
-        return self.qty - self.filled_qty if self.status.is_open else Decimal(0)
+        if not self.status.is_open:
+            return Decimal(0)
+        with exact():
+            return self.qty - self.filled_qty
+
+    def hold_for(self, qty: Decimal) -> Decimal:
+        """Return what it has to hold of `held_currency` while `qty` may still be filled."""
+        if self.side is Side.SELL or not qty:
+            return qty
+        assert self.hold_price is not None, f"the buy order {self.id} has no price to hold by"
+        return cost(qty, self.hold_price)
 
     @property
     def venue_client_id(self) -> str:

@@ -2,16 +2,18 @@
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, tuple_
+from sqlalchemy import bindparam, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.errors import TradingException
 from ..codes import TradingErrorCode
-from .model import Order
+from .model import IS_OPEN, Order
 from .states import OrderStatus
 
 # Made once: making them anew costs more than running them.
 _OF_ACCOUNT = select(Order).where(Order.account_id == bindparam("account_id"))
+# In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.
+_IS_OPEN = text(IS_OPEN)
 _BY_ID = _OF_ACCOUNT.where(Order.id == bindparam("id"))
 _BY_CLIENT_ORDER_ID = _OF_ACCOUNT.where(Order.client_order_id == bindparam("client_order_id"))
 
@@ -45,6 +47,7 @@ async def list_orders(
     account_id: UUID,
     *,
     status: OrderStatus | None = None,
+    is_open: bool = False,
     symbol: str | None = None,
     client_order_id: str | None = None,
     after: UUID | None = None,
@@ -52,11 +55,14 @@ async def list_orders(
 ) -> list[Order]:
     """Return at most `limit` orders, newest first, from the one that follows order `after`.
 
-    Raises TradingException ORDER_NOT_FOUND if `after` is no order of the account.
+    `is_open`: those that may still be filled. Raises TradingException ORDER_NOT_FOUND if `after` is
+    no order of the account.
     """
     query = select(Order).where(Order.account_id == account_id)
     if status is not None:
         query = query.where(Order.status == status)
+    if is_open:
+        query = query.where(_IS_OPEN)
     if symbol is not None:
         query = query.where(Order.symbol == symbol)
     if client_order_id is not None:
