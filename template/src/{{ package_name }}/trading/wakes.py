@@ -11,7 +11,8 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from ..core.database.transactions import Source, after_commit, info_of
+from ..core.database.transactions import Source, after_commit
+from ..core.database.transactions.transactional import info_of
 
 _IN_INFO: Final = "wakes"
 _LISTEN_SECONDS: Final = 5.0
