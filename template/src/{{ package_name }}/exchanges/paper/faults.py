@@ -13,7 +13,7 @@ from .tables import faults, requests
 _NEXT = (
     select(faults.c.id)
     .where(
-        faults.c.op.in_([bindparam("op"), Op.ANY.value]),
+        faults.c.op.in_([bindparam("verb"), Op.ANY.value]),
         or_(faults.c.client_id.is_(None), faults.c.client_id == bindparam("client")),
         faults.c.times > 0,
     )
@@ -27,12 +27,15 @@ _TAKE: Final = (
     .values(times=faults.c.times - 1)
     .returning(faults.c.kind)
 )
-_FIRST = insert(requests).values(op=bindparam("op"), client_id=bindparam("client"), calls=1)
+_FIRST = insert(requests).values(op=bindparam("verb"), client_id=bindparam("client"), calls=1)
 _COUNT: Final = _FIRST.on_conflict_do_update(
     index_elements=["op", "client_id"], set_={"calls": requests.c.calls + 1}
 ).returning(requests.c.calls)
 _SCRIPT: Final = insert(faults).values(
-    op=bindparam("op"), kind=bindparam("kind"), client_id=bindparam("client"), times=bindparam("n")
+    op=bindparam("verb"),
+    kind=bindparam("what"),
+    client_id=bindparam("client"),
+    times=bindparam("n"),
 )
 
 
@@ -51,7 +54,7 @@ class Faults:
 
     async def of_call(self, op: Op, client_id: str) -> list[Kind]:
         """Return what goes wrong with this call of the verb; it counts as one."""
-        named = {"op": op.value, "client": client_id}
+        named = {"verb": op.value, "client": client_id}
         scripted = await execute_single(self._sessions, _TAKE, named)
         kinds = [Kind(row.kind) for row in scripted]
         if planned := self.plan.kinds_for(op):
@@ -65,5 +68,5 @@ class Faults:
 
     async def script(self, op: Op, kind: Kind, times: int, client_id: str | None) -> None:
         """Have the next `times` calls of the verb fail, those of one id or any."""
-        values = {"op": op.value, "kind": kind.value, "client": client_id, "n": times}
+        values = {"verb": op.value, "what": kind.value, "client": client_id, "n": times}
         await execute_single(self._sessions, _SCRIPT, values)
