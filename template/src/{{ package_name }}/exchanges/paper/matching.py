@@ -241,13 +241,13 @@ class Book:
             raise Refused(Reason.INVALID_ORDER, "only a limit order that is gtc can be post_only")
         if order.worst_price is not None and not is_market:
             raise Refused(Reason.INVALID_ORDER, "only a market order has a worst_price")
-        if order.qty <= 0 or not is_multiple(order.qty, self.rules.size_increment):
+        if not _is_multiple(order.qty, self.rules.size_increment):
             message = f"qty is no multiple of {self.rules.size_increment}"
             raise Refused(Reason.INVALID_SIZE_INCREMENT, message)
         price = order.limit_price
         if price is None:
             return
-        if price <= 0 or not is_multiple(price, self.rules.price_increment):
+        if not _is_multiple(price, self.rules.price_increment):
             message = f"limit_price is no multiple of {self.rules.price_increment}"
             raise Refused(Reason.INVALID_PRICE_INCREMENT, message)
         if order.qty * price >= MAX_AMOUNT:
@@ -300,6 +300,10 @@ class Book:
         order.status = VenueOrderStatus.FILLED if is_whole else VenueOrderStatus.PARTIALLY_FILLED
         self.trades += 1
         return Fill(order, self.trades, qty, price, fee, currency, liquidity)
+
+
+def _is_multiple(amount: Decimal, increment: Decimal) -> bool:
+    return amount.is_finite() and amount > 0 and is_multiple(amount, increment)
 
 
 def _takes(order: Order, levels: list[Level]) -> list[tuple[Level, Decimal]]:

@@ -10,7 +10,7 @@ from .fault_plan import FaultPlan, parse_faults
 from .matching import Fees
 from .sources import Seeded
 
-Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), max_digits=6, decimal_places=6)]
+Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), max_digits=7, decimal_places=6)]
 
 
 class PaperSettings(Group):

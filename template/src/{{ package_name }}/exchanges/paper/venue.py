@@ -127,7 +127,7 @@ class Venue:
     async def deposit(
         self, account_id: UUID, transfer_id: str, currency: str, amount: Decimal
     ) -> TransferOutcome:
-        if not (0 < amount < MAX_AMOUNT and is_multiple(amount, _SMALLEST)):
+        if not (amount.is_finite() and 0 < amount < MAX_AMOUNT and is_multiple(amount, _SMALLEST)):
             return Rejected("INVALID_AMOUNT", "more than 0, below 1e20, at most 18 decimals")
 
         async def deposit(tx: AsyncSession) -> TransferOutcome:
