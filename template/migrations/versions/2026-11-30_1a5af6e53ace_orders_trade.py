@@ -11,7 +11,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "1a5af6e53ace"
-down_revision: str | Sequence[str] | None = "4d8e61b7f0a3"
+down_revision: str | Sequence[str] | None = "7c2e9f4a6b18"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -106,13 +106,20 @@ def upgrade() -> None:
         "day_starts",
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("currency", sa.String(length=16), nullable=False),
         sa.Column("pnl", sa.Numeric(precision=38, scale=18), nullable=False),
         sa.Column("breaches", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "looked_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("clock_timestamp()"),
+            nullable=False,
+        ),
         sa.CheckConstraint("pnl > -1e20 AND pnl < 1e20", name=op.f("ck_day_starts_pnl_range")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_day_starts_account_id_accounts")
         ),
-        sa.PrimaryKeyConstraint("account_id", "day", name=op.f("pk_day_starts")),
+        sa.PrimaryKeyConstraint("account_id", "day", "currency", name=op.f("pk_day_starts")),
     )
     op.create_table(
         "external_orders",
@@ -270,6 +277,7 @@ def upgrade() -> None:
         sa.Column("claimed_by", sa.String(length=64), nullable=True),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("valid_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("earlier_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.String(length=500), nullable=True),
         sa.Column(
             "created_at",

@@ -108,7 +108,7 @@ def _with_exchange(
     async def run(session: AsyncSession) -> ResultT:
         database = Database(get_settings())
         try:
-            return await work(session, open_exchange(get_settings(), database))
+            return await work(session, open_exchange(get_settings(), database).client)
         finally:
             await database.close()
 

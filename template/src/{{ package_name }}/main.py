@@ -14,6 +14,7 @@ from .core.api.application import ServiceAPI
 from .core.config.report import complain
 from .notifications import channels
 from .settings import Settings, get_settings
+from .trading.service import open_trading
 
 # isort: split
 # yours below
@@ -36,6 +37,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
         tags=TAGS,
     )
     app.include_router(api_router)
+    app.add_resource(open_trading)
     # yours below
     return app
 

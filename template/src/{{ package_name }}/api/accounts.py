@@ -1,11 +1,10 @@
 """`/v1/accounts`"""
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
@@ -20,6 +19,7 @@ from ..trading.deposits import DepositStatus
 from ..trading.ledger import Bucket, EntryKind
 from .page import FromRow, Page, example
 from .security import AdminAccount, ReadAccount
+from .trading import TradingDep
 
 router = ServiceRouter(prefix="/accounts", tags=["accounts"])
 
@@ -165,18 +165,6 @@ async def create_account(new: NewAccount, _account: AdminAccount, session: Sessi
     return Account.model_validate(created)
 
 
-Settle = Callable[[UUID, UUID], Awaitable[None]]
-"""Has a deposit (account, deposit) booked at once, if the exchange answers soon."""
-
-
-async def get_settle() -> Settle:
-    """Return what has the handler wait a short time for a deposit."""
-
-    async def leave_to_the_outbox(_account_id: UUID, _deposit_id: UUID) -> None: ...
-
-    return leave_to_the_outbox
-
-
 @router.post(
     "/{account_id}/deposits",
     status_code=201,
@@ -196,7 +184,7 @@ async def book_deposit(
     new: NewDeposit,
     _account: AdminAccount,
     session: SessionDep,
-    settle: Annotated[Settle, Depends(get_settle)],
+    trading: TradingDep,
     response: Response,
 ) -> Deposit:
     async with transactional(session, retry_on_deadlock=True) as tx:
@@ -204,7 +192,7 @@ async def book_deposit(
         request = deposits.DepositRequest(**dict(new))
         deposit, is_new = await deposits.request_deposit(tx, account.id, request)
     if deposit.status is DepositStatus.PENDING:
-        await settle(account_id, deposit.id)
+        await trading.dispatcher.send_deposit_now(deposit.id)
         deposit = await deposits.get_deposit(session, account_id, deposit.id)
     if deposit.status is DepositStatus.PENDING:
         response.status_code = 202

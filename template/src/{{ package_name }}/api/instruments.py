@@ -1,15 +1,20 @@
 """`/v1/instruments`"""
 
+from datetime import datetime
+
 from pydantic import BaseModel, ConfigDict
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
+from ..core.errors import TradingException
 from ..market import instruments
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, Currency, PositiveAmount
+from ..trading.codes import TradingErrorCode
 from .page import FromRow, Page, example
 from .security import AdminAccount, ReadAccount
+from .trading import TradingDep
 
 router = ServiceRouter(prefix="/instruments", tags=["instruments"])
 
@@ -49,6 +54,30 @@ class Instrument(FromRow):
     min_notional: Amount
 
 
+class Quote(FromRow):
+    """Best prices of an instrument at its exchange, with their sizes; null where there is none."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            symbol="BTC-USDT",
+            bid="49995.00",
+            bid_qty="0.31",
+            ask="50000.00",
+            ask_qty="0.42",
+            last="49997.5",
+            at="2026-11-25T09:30:00Z",
+        )
+    )
+
+    symbol: str
+    bid: Amount | None
+    bid_qty: Amount | None
+    ask: Amount | None
+    ask_qty: Amount | None
+    last: Amount | None
+    at: datetime
+
+
 class InstrumentPage(Page[Instrument]):
     """Part of the list of instruments, by symbol."""
 
@@ -71,3 +100,19 @@ async def add_instrument(
     async with transactional(session) as tx:
         added = await instruments.add_instrument(tx, instruments.InstrumentRequest(**dict(new)))
     return Instrument.model_validate(added)
+
+
+@router.get(
+    "/{symbol}/quote",
+    summary="Get the best prices of an instrument now",
+    responses=errors(TradingErrorCode.NO_QUOTE),
+)
+async def get_quote(symbol: Symbol, _account: ReadAccount, trading: TradingDep) -> Quote:
+    quote = await trading.quotes.ask(symbol)
+    if quote is None:
+        raise TradingException(
+            TradingErrorCode.NO_QUOTE,
+            f"The exchange has no prices of {symbol}, or did not answer",
+            {"symbol": symbol},
+        )
+    return Quote.model_validate(quote)

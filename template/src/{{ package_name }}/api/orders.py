@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionDep, SessionsDep
@@ -14,12 +14,13 @@ from ..core.database.transactions import transactional
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import Amount, PositiveAmount
 from ..market.words import OrderType, Side, TimeInForce
-from ..trading.codes import TradingErrorCode
+from ..trading.codes import DENIALS, TradingErrorCode
 from ..trading.events import EventType
 from ..trading.orders import canceling, events, placing, queries
 from ..trading.orders.states import OrderStatus
 from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
+from .trading import TradingDep
 
 router = ServiceRouter(prefix="/orders", tags=["orders"])
 
@@ -38,7 +39,7 @@ _PLACED = {
 
 
 class NewOrder(BaseModel):
-    """Order to place."""
+    """Order to place. A market order ends at once, whatever its time_in_force says."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_PLACED))
 
@@ -50,7 +51,22 @@ class NewOrder(BaseModel):
     type: OrderType = OrderType.LIMIT
     time_in_force: TimeInForce = TimeInForce.GTC
     qty: PositiveAmount = Field(description="Base units, a multiple of the size increment")
-    limit_price: PositiveAmount = Field(description="Quote units per base unit")
+    limit_price: PositiveAmount | None = Field(
+        None, description="Quote units per base unit; a limit order has one, a market order none"
+    )
+    post_only: bool = Field(
+        False, description="Only to wait: rejected if it would be filled at once. Limit, gtc"
+    )
+
+    @model_validator(mode="after")
+    def _has_what_its_type_needs(self) -> Self:
+        if (self.type is OrderType.LIMIT) is (self.limit_price is None):
+            raise ValueError("a limit order needs limit_price, a market order has none")
+        if self.post_only and (
+            self.type is not OrderType.LIMIT or self.time_in_force is not TimeInForce.GTC
+        ):
+            raise ValueError("post_only is for limit orders that are gtc")
+        return self
 
     def to_request(self) -> placing.OrderRequest:
         return placing.OrderRequest(**dict(self))
@@ -151,14 +167,21 @@ class Open(StrEnum):
             InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
             InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
             TradingErrorCode.INSUFFICIENT_BALANCE,
+            *DENIALS,
+            TradingErrorCode.RECONCILING,
             TradingErrorCode.CLIENT_ORDER_ID_REUSED,
         ),
     },
 )
 async def place_order(
-    order: NewOrder, account: TradeAccount, sessions: SessionsDep, response: Response
+    order: NewOrder,
+    account: TradeAccount,
+    sessions: SessionsDep,
+    trading: TradingDep,
+    response: Response,
 ) -> Order:
-    placed, is_new = await placing.place_order(sessions, account.id, order.to_request())
+    terms = await trading.terms(sessions, account.id, order.symbol)
+    placed, is_new = await placing.place_order(sessions, account.id, order.to_request(), terms)
     if not is_new:
         response.status_code = 200
     return Order.model_validate(placed)
@@ -208,9 +231,20 @@ async def get_order(order_id: UUID, account: ReadAccount, session: ReadingSessio
     "/{order_id}", summary="Cancel an order", responses=errors(TradingErrorCode.ORDER_NOT_FOUND)
 )
 async def cancel_order(order_id: UUID, account: TradeAccount, session: SessionDep) -> Order:
+    """It is `pending_cancel` until the exchange has said how it ended: it may be filled still."""
     async with transactional(session, retry_on_deadlock=True) as tx:
         canceled = await canceling.cancel_order(tx, account.id, order_id)
     return Order.model_validate(canceled)
+
+
+@router.delete("", summary="Cancel every open order, or those of an instrument")
+async def cancel_orders(
+    account: TradeAccount, session: SessionDep, symbol: Symbol | None = None
+) -> OrderPage:
+    """Answers the orders that were open, as they are now."""
+    async with transactional(session, retry_on_deadlock=True) as tx:
+        canceled = await canceling.cancel_orders(tx, account.id, symbol)
+    return OrderPage(items=[Order.model_validate(order) for order in canceled])
 
 
 @router.get(

@@ -1,31 +1,27 @@
 """`/v1/positions`"""
 
-from collections.abc import Callable
-from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
-from ..core.database.session import ReadingSessionDep
-from ..market.instruments import Instrument, Symbol
-from ..market.money import SignedAmount
+from ..core.database.session import ReadingSessionDep, SessionsDep
+from ..core.database.tables import new_id
+from ..market.instruments import Instrument, InstrumentErrorCode, Symbol
+from ..market.money import PositiveAmount, SignedAmount
 from ..trading import positions
-from ..trading.codes import TradingErrorCode
+from ..trading.codes import DENIALS, TradingErrorCode
+from ..trading.orders.closing import closing_order
+from ..trading.orders.placing import place_order
+from ..trading.quotes import Quotes
+from .orders import ClientOrderId, Order
 from .page import Page, example
-from .security import ReadAccount
+from .security import ReadAccount, TradeAccount
+from .trading import TradingDep
 
 router = ServiceRouter(prefix="/positions", tags=["positions"])
-
-Marks = Callable[[str], Decimal | None]
-"""Tells the price that a position in a symbol is worth now, None where nobody knows."""
-
-
-async def get_marks() -> Marks:
-    """Return where prices come from."""
-    return lambda _symbol: None
 
 
 class Position(BaseModel):
@@ -67,12 +63,12 @@ class PositionPage(Page[Position]):
 async def list_positions(
     account: ReadAccount,
     session: ReadingSessionDep,
-    marks: Annotated[Marks, Depends(get_marks)],
+    trading: TradingDep,
     after: Annotated[Symbol | None, Query(description="`next_cursor` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> PositionPage:
     rows = await positions.list_positions(session, account.id, after=after, limit=limit + 1)
-    page = [_shown(position, instrument, marks) for position, instrument in rows[:limit]]
+    page = [_shown(position, instrument, trading.quotes) for position, instrument in rows[:limit]]
     return PositionPage(items=page, next_cursor=page[-1].symbol if len(rows) > limit else None)
 
 
@@ -85,22 +81,59 @@ async def get_position(
     symbol: Symbol,
     account: ReadAccount,
     session: ReadingSessionDep,
-    marks: Annotated[Marks, Depends(get_marks)],
+    trading: TradingDep,
 ) -> Position:
     position, instrument = await positions.get_position(session, account.id, symbol)
-    return _shown(position, instrument, marks)
+    return _shown(position, instrument, trading.quotes)
 
 
-def _shown(position: positions.Position, instrument: Instrument, marks: Marks) -> Position:
+@router.delete(
+    "/{symbol}",
+    status_code=201,
+    summary="Sell the position in an instrument at market",
+    responses=errors(
+        TradingErrorCode.POSITION_NOT_FOUND,
+        TradingErrorCode.NOTHING_TO_SELL,
+        TradingErrorCode.INSUFFICIENT_BALANCE,
+        TradingErrorCode.CLIENT_ORDER_ID_REUSED,
+        TradingErrorCode.RECONCILING,
+        InstrumentErrorCode.INVALID_SIZE_INCREMENT,
+        InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
+        *DENIALS,
+    ),
+)
+async def close_position(
+    symbol: Symbol,
+    account: TradeAccount,
+    sessions: SessionsDep,
+    trading: TradingDep,
+    qty: Annotated[
+        PositiveAmount | None, Query(description="Base units to sell; all that can be, without it")
+    ] = None,
+    client_order_id: Annotated[
+        ClientOrderId | None, Query(description="Your own name for the order that sells")
+    ] = None,
+) -> Order:
+    """What open orders sell already, and a rest below one lot, is left."""
+    terms = await trading.terms(sessions, account.id, symbol)
+    async with sessions() as session:
+        request = await closing_order(
+            session, account.id, symbol, qty, client_order_id or f"close-{new_id()}"
+        )
+    placed, _ = await place_order(sessions, account.id, request, terms)
+    return Order.model_validate(placed)
+
+
+def _shown(position: positions.Position, instrument: Instrument, quotes: Quotes) -> Position:
     holding = position.holding
-    price = marks(position.symbol)
+    last = quotes.last(position.symbol)
     return Position(
         account_id=position.account_id,
         symbol=position.symbol,
         qty=holding.qty,
         avg_price=holding.avg_price,
         realized_pnl=holding.realized_pnl,
-        unrealized_pnl=None if price is None else holding.unrealized_pnl(price),
+        unrealized_pnl=None if last is None else holding.unrealized_pnl(last.price),
         fees=holding.fees,
         dust=holding.is_dust(instrument),
     )

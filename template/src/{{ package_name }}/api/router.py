@@ -9,10 +9,15 @@ from fastapi import APIRouter
 from ..core.api import errors
 from ..core.errors import ErrorCode
 from .accounts import router as accounts
+from .audit import router as audit
 from .fills import router as fills
 from .instruments import router as instruments
 from .orders import router as orders
+from .paper import router as paper
 from .positions import router as positions
+from .reconciliations import router as reconciliations
+from .stream import router as stream
+from .trading_state import router as trading_state
 
 # isort: split
 # yours below
@@ -22,7 +27,12 @@ TAGS = [
     {"name": "fills", "description": "The trades of orders."},
     {"name": "positions", "description": "What they come to, and what they have made."},
     {"name": "accounts", "description": "Whose money it is, and how much."},
-    {"name": "instruments", "description": "What can be traded."},
+    {"name": "instruments", "description": "What can be traded, and its prices."},
+    {"name": "stream", "description": "What happens, as it happens."},
+    {"name": "trading state", "description": "Whether orders may be placed."},
+    {"name": "reconciliations", "description": "The books and the exchange, compared."},
+    {"name": "audit", "description": "Who has changed what."},
+    {"name": "paper", "description": "The paper venue's prices and faults."},
     # yours below
 ]
 """Groups of routes in the documentation, in their order."""
@@ -44,4 +54,9 @@ router.include_router(fills)
 router.include_router(positions)
 router.include_router(accounts)
 router.include_router(instruments)
+router.include_router(stream)
+router.include_router(trading_state)
+router.include_router(reconciliations)
+router.include_router(audit)
+router.include_router(paper)
 # yours below

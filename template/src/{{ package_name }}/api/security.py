@@ -1,6 +1,7 @@
 """The caller of a route, and its rights."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -10,6 +11,7 @@ from ..core.database.session import Database
 from ..core.errors import ErrorCode, TradingException
 from ..trading.accounts import Account
 from ..trading.api_keys import ApiKey, Scope, known_api_key
+from ..trading.codes import TradingErrorCode
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`")
 
@@ -64,3 +66,18 @@ async def _look_up(request: Request, key: str, seconds: float = 0) -> ApiKey | N
 ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
 TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]
 AdminAccount = Annotated[Account, Security(get_caller, scopes=[Scope.ADMIN])]
+
+
+def actor_of(request: Request) -> str:
+    """Return who acts, for the audit: the id of the request's API key."""
+    return str(request.state.key_id)
+
+
+def own_account(account: Account, account_id: UUID) -> None:
+    """Raise TradingException ACCOUNT_NOT_FOUND unless the id is that of the key's account."""
+    if account_id != account.id:
+        raise TradingException(
+            TradingErrorCode.ACCOUNT_NOT_FOUND,
+            f"There is no account {account_id}",
+            {"account_id": str(account_id)},
+        )

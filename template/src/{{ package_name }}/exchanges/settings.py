@@ -6,6 +6,8 @@ from pydantic import Field, field_validator
 
 from ..core.config import Settings
 from ..core.config.faults import Faults
+from .paper.settings import PaperSettings
+from .paper.tables import schema_of
 
 PAPER = "paper"
 
@@ -20,6 +22,7 @@ class ExchangeSettings(Settings):
     trading_mode: Literal["paper", "live"] = Field(
         "paper", description="live trades real money, and needs EXCHANGE to be a real one too"
     )
+    paper: PaperSettings = PaperSettings()
 
     @field_validator("exchange")
     @classmethod
@@ -35,7 +38,12 @@ class ExchangeSettings(Settings):
         return "TRADING_MODE=live" if is_live else super().why_real(values)
 
     def contradictions(self) -> Faults:
-        return super().contradictions() | self._contradictions_of_live_trading()
+        faults = super().contradictions() | self._contradictions_of_live_trading()
+        if len(schema_of(self)) > 63:
+            faults["DB_SCHEMA"] = (
+                "must be 57 characters at most: the paper venue's schema has _paper behind it"
+            )
+        return faults
 
     def _contradictions_of_live_trading(self) -> Faults:
         """Real money needs two switches, and nothing that belongs to development."""

@@ -87,33 +87,38 @@ class Instrument(Base):
     size_increment: Mapped[Decimal] = mapped_column(AMOUNT)
     min_notional: Mapped[Decimal] = mapped_column(AMOUNT)
 
-    def check(self, qty: Decimal, limit_price: Decimal) -> None:
-        """Raise TradingException if the venue would refuse an order of this size and price."""
-        if not is_multiple(limit_price, self.price_increment):
-            raise TradingException(
+    def unfit(self, qty: Decimal, limit_price: Decimal | None) -> TradingException | None:
+        """Return why no order can have this size and price, None if one can."""
+        if limit_price is not None and not is_multiple(limit_price, self.price_increment):
+            return TradingException(
                 InstrumentErrorCode.INVALID_PRICE_INCREMENT,
                 f"limit_price must be a multiple of {plain(self.price_increment)}",
                 {"price_increment": plain(self.price_increment)},
             )
         if not is_multiple(qty, self.size_increment):
-            raise TradingException(
+            return TradingException(
                 InstrumentErrorCode.INVALID_SIZE_INCREMENT,
                 f"qty must be a multiple of {plain(self.size_increment)}",
                 {"size_increment": plain(self.size_increment)},
             )
-        notional = multiply(qty, limit_price)
-        if notional < self.min_notional:
-            raise TradingException(
-                InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
-                f"qty x limit_price must be at least {plain(self.min_notional)}",
-                {"notional": plain(notional), "min_notional": plain(self.min_notional)},
-            )
-        if notional >= MAX_AMOUNT:
-            raise TradingException(
+        if limit_price is not None and (notional := multiply(qty, limit_price)) >= MAX_AMOUNT:
+            return TradingException(
                 InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
                 f"qty x limit_price must be less than {plain(MAX_AMOUNT)}",
                 {"notional": plain(notional), "max_notional": plain(MAX_AMOUNT)},
             )
+        return None
+
+    def too_small(self, qty: Decimal, price: Decimal) -> TradingException | None:
+        """Return the refusal of an order that is worth too little, None if it is enough."""
+        notional = multiply(qty, price)
+        if notional >= self.min_notional:
+            return None
+        return TradingException(
+            InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
+            f"qty x limit_price must be at least {plain(self.min_notional)}",
+            {"notional": plain(notional), "min_notional": plain(self.min_notional)},
+        )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 
+EVERYONE = UUID(int=0)
+"""In the place of an account's id: the whole service."""
+
 
 class AccountBooks(Base):
     """A table of what is counted for each account.

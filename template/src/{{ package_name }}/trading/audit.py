@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, String, func
+from sqlalchemy import DateTime, Index, String, func, select, tuple_
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ..core.database.tables import Base, new_id
+from ..core.errors.middleware import get_request_id
+from .account_books import EVERYONE
 
 
 class AuditEntry(Base):
@@ -28,3 +31,40 @@ class AuditEntry(Base):
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+async def note(
+    session: AsyncSession,
+    *,
+    account_id: UUID,
+    actor: str,
+    action: str,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    """Write down a change, in its transaction: they are committed together or not at all."""
+    entry = AuditEntry(
+        account_id=account_id,
+        actor=actor,
+        request_id=get_request_id(),
+        action=action,
+        before=before,
+        after=after,
+    )
+    session.add(entry)
+    await session.flush()
+
+
+async def list_audit(
+    session: AsyncSession, account_id: UUID, *, after: UUID | None = None, limit: int
+) -> list[AuditEntry]:
+    """Return at most `limit` changes of the account and of everyone, newest first."""
+    query = select(AuditEntry).where(AuditEntry.account_id.in_([account_id, EVERYONE]))
+    if after is not None:
+        last = aliased(AuditEntry)
+        begin = select(last.created_at, last.id).where(
+            last.account_id.in_([account_id, EVERYONE]), last.id == after
+        )
+        query = query.where(tuple_(AuditEntry.created_at, AuditEntry.id) < begin.scalar_subquery())
+    query = query.order_by(AuditEntry.created_at.desc(), AuditEntry.id.desc()).limit(limit)
+    return list(await session.scalars(query))

@@ -64,7 +64,7 @@ async def demo_key(settings: Settings, known: str) -> str:
     database = Database(settings)
     try:
         async with database.sessions() as session:
-            account = await seed_demo(session, open_exchange(settings, database))
+            account = await seed_demo(session, open_exchange(settings, database).client)
             if await find_api_key(session, known):
                 return known
             async with transactional(session):

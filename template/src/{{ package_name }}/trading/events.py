@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, func, insert, update
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, func, insert, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -67,3 +67,22 @@ async def record(
     row = {"account_id": account_id, "seq": seq, "type": type, "order_id": order_id, "data": data}
     await session.execute(insert(AccountEvent).values(row))
     return seq
+
+
+async def last_seq(session: AsyncSession, account_id: UUID) -> int:
+    """Return the number of the account's last event, 0 before the first."""
+    query = select(AccountBooks.last_seq).where(AccountBooks.account_id == account_id)
+    return await session.scalar(query) or 0
+
+
+async def events_after(
+    session: AsyncSession, account_id: UUID, seq: int, limit: int
+) -> list[AccountEvent]:
+    """Return at most `limit` of the account's events after that number, in their order."""
+    query = (
+        select(AccountEvent)
+        .where(AccountEvent.account_id == account_id, AccountEvent.seq > seq)
+        .order_by(AccountEvent.seq)
+        .limit(limit)
+    )
+    return list(await session.scalars(query))

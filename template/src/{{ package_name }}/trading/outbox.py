@@ -1,15 +1,35 @@
 """The outbox: what is to be sent to the exchange, committed together with what it is for."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Index, String, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ..core.database.tables import Base, new_id, one_of, words
 from ..market.money import AMOUNT
+from ..market.words import Side
+from .account_books import EVERYONE
+from .orders.model import Order
+from .risk.state import SENDING, TradingState, TradingStateRow
 
 
 class CommandKind(StrEnum):
@@ -25,6 +45,9 @@ class Command(Base):
 
     A dispatcher that takes one owns it until `claimed_until`, by the database's clock. One that
     was taken before (`attempts` > 0) may have been sent: the exchange is asked first.
+
+    After `valid_until` the exchange does nothing with it, nor after `earlier_until` with what was
+    sent of it before.
 
     A deposit without `deposit_id` is money that the books had before the exchange was there.
     """
@@ -51,5 +74,158 @@ class Command(Base):
     claimed_by: Mapped[str | None] = mapped_column(String(64))
     claimed_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     valid_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    earlier_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_error: Mapped[str | None] = mapped_column(String(500))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+LEASE_SECONDS = 10.0
+"""For so long a dispatcher owns a command that it has taken."""
+SEND_SECONDS = 5.0
+"""So long after it was taken the exchange still accepts an order: less than the lease, so that one
+that was frozen in between sends nothing that somebody else has given up."""
+
+_State = aliased(TradingStateRow)
+_Earlier = aliased(Command)
+
+
+def _is_set(*states: TradingState) -> ColumnElement[bool]:
+    return exists().where(
+        _State.account_id.in_([Command.account_id, EVERYONE]), _State.state.in_(states)
+    )
+
+
+def _waits_for(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(_Earlier.account_id == Command.account_id, *conditions)
+
+
+_buys = exists().where(
+    Order.account_id == Command.account_id, Order.id == Command.order_id, Order.side == Side.BUY
+)
+_is_forbidden = or_(_is_set(TradingState.HALTED), and_(_buys, _is_set(TradingState.REDUCING)))
+_is_held = and_(
+    Command.kind == CommandKind.PLACE,
+    Command.attempts == 0,  # one that may have been sent is settled nevertheless
+    _is_forbidden,
+)
+_is_too_early = or_(
+    # A cancellation is sent after the order.
+    and_(
+        Command.kind == CommandKind.CANCEL,
+        _waits_for(_Earlier.order_id == Command.order_id, _Earlier.kind == CommandKind.PLACE),
+    ),
+    # An order is sent after the money that the books began with.
+    and_(
+        Command.kind == CommandKind.PLACE,
+        _waits_for(_Earlier.kind == CommandKind.DEPOSIT, _Earlier.deposit_id.is_(None)),
+    ),
+)
+_due = (
+    select(Command.account_id, Command.id)
+    .where(Command.due_at <= func.clock_timestamp(), ~_is_held, ~_is_too_early)
+    .order_by(Command.due_at)
+    .with_for_update(of=Command, skip_locked=True)
+)
+
+
+def _seconds_from_now(seconds: float) -> ColumnElement[datetime]:
+    return func.clock_timestamp() + timedelta(seconds=seconds)
+
+
+async def take(
+    session: AsyncSession, dispatcher: str, limit: int, deposit_id: UUID | None = None
+) -> Sequence[Command]:
+    """Take at most `limit` commands that are due, or only that of a deposit, and return them.
+
+    Commit at once: they are the dispatcher's for LEASE_SECONDS from then on. `attempts` counts the
+    times that somebody has taken them, this one included.
+    """
+    await session.execute(select(SENDING))
+    due = _due.limit(limit)
+    if deposit_id is not None:
+        due = due.where(Command.deposit_id == deposit_id)
+    taken = await session.scalars(
+        update(Command)
+        .where(tuple_(Command.account_id, Command.id).in_(due))
+        .values(
+            attempts=Command.attempts + 1,
+            claimed_by=dispatcher,
+            claimed_until=_seconds_from_now(LEASE_SECONDS),
+            due_at=_seconds_from_now(LEASE_SECONDS),
+            earlier_until=Command.valid_until,
+            valid_until=_seconds_from_now(SEND_SECONDS),
+        )
+        .returning(Command),
+        execution_options={"populate_existing": True},
+    )
+    return taken.all()
+
+
+async def is_forbidden(session: AsyncSession, command: Command) -> bool:
+    """Tell whether the trading state forbids to send the order, as it is now."""
+    query = select(Command.id).where(
+        Command.account_id == command.account_id, Command.id == command.id, _is_forbidden
+    )
+    return await session.scalar(query) is not None
+
+
+async def put_back(session: AsyncSession, command: Command, seconds: float, error: str) -> None:
+    """Let the command be taken again after so many seconds, unless it was taken meanwhile."""
+    await session.execute(
+        update(Command)
+        .where(
+            Command.account_id == command.account_id,
+            Command.id == command.id,
+            Command.claimed_by == command.claimed_by,
+            Command.attempts == command.attempts,
+        )
+        .values(
+            due_at=_seconds_from_now(seconds),
+            claimed_until=func.clock_timestamp(),
+            last_error=error[:500],
+        )
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def remove(session: AsyncSession, command: Command) -> None:
+    """Delete a command that is settled. It may be gone already."""
+    await session.execute(
+        delete(Command).where(Command.account_id == command.account_id, Command.id == command.id)
+    )
+
+
+async def is_sending(session: AsyncSession, owner: UUID) -> bool:
+    """Tell whether an order of the account, or of EVERYONE, may be on its way just now."""
+    query = select(Command.id).where(
+        Command.kind == CommandKind.PLACE,
+        Command.claimed_until > func.clock_timestamp(),
+        Command.valid_until > func.clock_timestamp(),
+    )
+    if owner != EVERYONE:
+        query = query.where(Command.account_id == owner)
+    return await session.scalar(query.limit(1)) is not None
+
+
+async def drop_unsent(session: AsyncSession, order: Order) -> bool:
+    """Delete the command to place the order if nobody has ever taken it; tell whether it was so.
+
+    Call it with the account's books locked. A dispatcher that takes it just now is waited for.
+    """
+    dropped = await session.scalar(
+        delete(Command)
+        .where(
+            Command.account_id == order.account_id,
+            Command.order_id == order.id,
+            Command.kind == CommandKind.PLACE,
+            Command.attempts == 0,
+        )
+        .returning(Command.id)
+    )
+    return dropped is not None
+
+
+async def enqueue_cancel(session: AsyncSession, order: Order) -> None:
+    """Have the cancellation of the order sent, once the transaction is committed."""
+    session.add(Command(account_id=order.account_id, kind=CommandKind.CANCEL, order_id=order.id))
+    await session.flush()

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from ..core.config import Settings
+from .risk.settings import RiskSettings
 
 
 class TradingSettings(Settings):
@@ -19,4 +20,11 @@ class TradingSettings(Settings):
         le=60,
         description="Seconds for which a process accepts an API key without asking the database"
         " again; one that is revoked works no longer than that",
+    )
+    risk: RiskSettings = RiskSettings()
+    reconcile_interval: float = Field(
+        60,
+        gt=0,
+        le=86400,
+        description="Seconds between two comparisons of the books with the exchange",
     )

@@ -99,6 +99,22 @@ async def apply_report(session: AsyncSession, reported: VenueOrder) -> None:
             wake_account(session, order.account_id)
 
 
+async def accept(
+    session: AsyncSession, account_id: UUID, order_id: UUID, venue_order_id: str
+) -> None:
+    """Note that the exchange has taken the order. One that was filled meanwhile stays so."""
+    async with transactional(session, nested="join"):
+        await lock_books(session, account_id)
+        order = await _lock_order(session, account_id, order_id)
+        if order is None:
+            return
+        order.venue_order_id = venue_order_id
+        if order.status is OrderStatus.PENDING_NEW:
+            order.status = checked_change(order.status, OrderStatus.NEW)
+        await record_order(session, order)
+        wake_account(session, account_id)
+
+
 async def reject(session: AsyncSession, account_id: UUID, order_id: UUID, reason: str) -> None:
     """End the order because the exchange refused it. One that has ended stays as it is."""
     async with transactional(session, nested="join"):

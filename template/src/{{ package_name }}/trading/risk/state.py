@@ -1,16 +1,22 @@
 """The trading state: whether orders may be placed at all, for the service and for each account."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, String, func
+from sqlalchemy import DateTime, String, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...core.database.tables import Base, one_of, words
-
-EVERYONE = UUID(int=0)
-"""In the place of an account's id: the state of the whole service."""
+from ...core.database.transactions import transactional
+from .. import audit
+from ..account_books import EVERYONE, AccountBooks, lock_books
+from ..events import EventType, record
+from ..wakes import wake_account, wake_dispatcher
 
 
 class TradingState(StrEnum):
@@ -34,6 +40,95 @@ class TradingStateRow(Base):
     state: Mapped[TradingState] = mapped_column(words(TradingState, 8))
     reason: Mapped[str] = mapped_column(String(500))
     changed_by: Mapped[str] = mapped_column(String(64))
-    changed_at: Mapped[datetime] = mapped_column(
-        DateTime(timezone=True), server_default=func.now()
-    )
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+@dataclass(frozen=True, slots=True)
+class StateOfTrading:
+    """A trading state with its reason, and by whom it was set when."""
+
+    state: TradingState
+    reason: str = ""
+    changed_by: str | None = None
+    changed_at: datetime | None = None
+
+
+_ACTIVE: Final = StateOfTrading(TradingState.ACTIVE)
+_STRICTNESS: Final = list(TradingState).index
+SENDING: Final = func.pg_advisory_xact_lock_shared(0x5EED_57A7E)
+SETTING: Final = func.pg_advisory_xact_lock(0x5EED_57A7E)
+"""Who takes commands to send them shares a lock, who changes the state has it alone: a dispatcher
+takes them before the change is committed, or it sees the change."""
+
+
+async def get_state(session: AsyncSession, owner: UUID) -> StateOfTrading:
+    """Return the state that was set for the account, or for EVERYONE."""
+    row = await session.get(TradingStateRow, owner, populate_existing=True)
+    return _ACTIVE if row is None else _state_of(row)
+
+
+async def state_in_force(session: AsyncSession, account_id: UUID) -> StateOfTrading:
+    """Return the stricter of the account's state and everyone's."""
+    query = select(TradingStateRow).where(TradingStateRow.account_id.in_([account_id, EVERYONE]))
+    rows = await session.scalars(query, execution_options={"populate_existing": True})
+    states = [_ACTIVE, *map(_state_of, rows)]
+    return max(states, key=lambda known: _STRICTNESS(known.state))
+
+
+async def set_state(
+    session: AsyncSession, owner: UUID, state: TradingState, reason: str, actor: str
+) -> StateOfTrading:
+    """Set the state of the account, or of EVERYONE, with an entry of the audit; return it.
+
+    In the caller's transaction, if there is one. `actor`: the id of an API key, `cli`, `service`.
+    """
+    async with transactional(session, nested="join"):
+        if owner != EVERYONE:
+            await lock_books(session, owner)
+        await session.execute(select(SETTING))
+        before = await get_state(session, owner)
+        values = {"state": state, "reason": reason, "changed_by": actor}
+        row = await session.scalar(
+            insert(TradingStateRow)
+            .values(account_id=owner, **values)
+            .on_conflict_do_update(
+                index_elements=["account_id"], set_=values | {"changed_at": func.now()}
+            )
+            .returning(TradingStateRow),
+            execution_options={"populate_existing": True},
+        )
+        assert row is not None
+        after = _state_of(row)
+        await audit.note(
+            session,
+            account_id=owner,
+            actor=actor,
+            action="trading_state.set",
+            before=_words(before),
+            after=_words(after),
+        )
+        if owner != EVERYONE:
+            await tell_streams(session, owner)
+        wake_dispatcher(session)
+        return after
+
+
+async def tell_streams(session: AsyncSession, account_id: UUID) -> None:
+    """Add an event with the state that is in force for the account."""
+    await lock_books(session, account_id)
+    state = await state_in_force(session, account_id)
+    await record(session, account_id, EventType.TRADING_STATE, _words(state))
+    wake_account(session, account_id)
+
+
+async def accounts_with_books(session: AsyncSession) -> list[UUID]:
+    """Return every account, to tell its streams of a state that was set for everyone."""
+    return list(await session.scalars(select(AccountBooks.account_id)))
+
+
+def _state_of(row: TradingStateRow) -> StateOfTrading:
+    return StateOfTrading(row.state, row.reason, row.changed_by, row.changed_at)
+
+
+def _words(state: StateOfTrading) -> dict[str, Any]:
+    return {"state": state.state.value, "reason": state.reason}

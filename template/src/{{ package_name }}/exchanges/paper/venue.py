@@ -1,0 +1,415 @@
+"""The venue: what it does with an order, and what it tells about one.
+
+Everything is in its tables, so that any number of replicas are one venue, and a restart goes on.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from ...core.database.transactions import run_in_transaction
+from ...market.money import MAX_AMOUNT, exact, is_multiple
+from ..client import (
+    Accepted,
+    Duplicate,
+    PlaceOutcome,
+    Quote,
+    Rejected,
+    TransferOutcome,
+    VenueBalance,
+    VenueFill,
+    VenueOrder,
+    VenueOrderRequest,
+)
+from . import store
+from .matching import Ladder, Order, Refused, Rules
+from .tables import balances, fills, instruments, orders, transfers
+from .turn import Market, PostedQuote, Turn, Walk, is_current, take_turn
+
+T = TypeVar("T")
+
+FindRules = Callable[[str], Awaitable[Rules | None]]
+"""Tells the venue the rules of a symbol that it has not traded yet; None if there is none."""
+
+OnChange = Callable[[frozenset[UUID]], None]
+"""Is told of the accounts whose orders have changed, once that is committed."""
+
+_SMALLEST = Decimal("1E-18")
+
+
+class Venue:
+    """The venue without faults and latency."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        market: Market,
+        find_rules: FindRules,
+        on_change: OnChange | None = None,
+    ) -> None:
+        self.market = market
+        self._sessions = sessions
+        self._find_rules = find_rules
+        self._on_change = on_change
+        self._known: dict[str, Rules] = {}
+
+    # --- Requests --------------------------------------------------------------------------------
+
+    async def place(self, request: VenueOrderRequest) -> PlaceOutcome:
+        try:
+            if await self.rules(request.symbol) is None:
+                return Rejected("INSTRUMENT_NOT_FOUND", f"the venue has no {request.symbol}")
+        except ValueError as error:
+            return Rejected("INSTRUMENT_NOT_FOUND", str(error))
+
+        async def place(turn: Turn) -> PlaceOutcome:
+            return await self._place(turn, request)
+
+        outcome = await self._in_turns(request.symbol, place, account_id=request.account_id)
+        assert outcome is not None
+        return outcome
+
+    async def _place(self, turn: Turn, request: VenueOrderRequest) -> PlaceOutcome:
+        if await turn.tx.scalar(_order_query(request.account_id, request.venue_client_id)):
+            return Duplicate()
+        # The account is locked: whoever finds no order later, finds none for good.
+        now = await self.market.clock(turn.tx)
+        if request.valid_until is not None and now > request.valid_until:
+            return Rejected("REQUEST_EXPIRED", f"the request came after {request.valid_until}")
+        order = Order(
+            number=await turn.next_number(),
+            account=request.account_id,
+            side=request.side,
+            type=request.type,
+            time_in_force=request.time_in_force,
+            qty=request.qty,
+            limit_price=request.limit_price,
+            post_only=request.post_only,
+            worst_price=request.worst_price,
+        )
+        try:
+            made = turn.book.place(order)
+        except Refused as refusal:
+            return Rejected(refusal.reason.value, refusal.message)
+        turn.add(order, request.venue_client_id)
+        turn.note(made, turn.tick, now)
+        return Accepted(str(order.number))
+
+    async def cancel(self, account_id: UUID, venue_client_id: str) -> Accepted | Rejected:
+        query = _order_query(account_id, venue_client_id)
+        found = await self._row(query)
+        if found is None:
+            return Rejected("UNKNOWN_ORDER", f"the venue has no order {venue_client_id}")
+
+        async def cancel(turn: Turn) -> Accepted | Rejected:
+            row = (await turn.tx.execute(query)).one()
+            order = turn.orders.get(row.number)
+            if order is None:
+                order = store.order_of(row)
+                if not order.status.is_final:
+                    turn.book.rest(order)
+            if order.status.is_final:
+                return Rejected("ALREADY_CLOSED", f"the order is {order.status}")
+            turn.book.cancel(order)
+            turn.changed[order.number] = order
+            return Accepted(str(order.number))
+
+        outcome = await self._in_turns(found.symbol, cancel, account_id=account_id)
+        assert outcome is not None
+        return outcome
+
+    async def deposit(
+        self, account_id: UUID, transfer_id: str, currency: str, amount: Decimal
+    ) -> TransferOutcome:
+        if not (0 < amount < MAX_AMOUNT and is_multiple(amount, _SMALLEST)):
+            return Rejected("INVALID_AMOUNT", "more than 0, below 1e20, at most 18 decimals")
+
+        async def deposit(tx: AsyncSession) -> TransferOutcome:
+            await store.lock_accounts(tx, {account_id})
+            query = _transfer_query(account_id, transfer_id)
+            if known := (await tx.execute(query)).one_or_none():
+                if (known.currency, known.amount) != (currency, amount):
+                    return Rejected("TRANSFER_ID_REUSED", f"{transfer_id} was another transfer")
+                return Accepted(transfer_id)
+            values = {
+                "account_id": account_id,
+                "transfer_id": transfer_id,
+                "currency": currency,
+                "amount": amount,
+                "created_at": await self.market.clock(tx),
+            }
+            await tx.execute(insert(transfers).values(values))
+            funds = await store.read_funds(tx, {account_id}, [currency])
+            with exact():
+                funds[account_id, currency].free += amount
+            await store.save_funds(tx, funds)
+            return Accepted(transfer_id)
+
+        return await run_in_transaction(self._sessions, deposit)
+
+    async def post(self, symbol: str, ladder: Ladder, at: datetime | None) -> None:
+        """Go to the next tick, with these offers."""
+
+        async def nothing(turn: Turn) -> None:
+            pass
+
+        await self._in_turns(symbol, nothing, posted=PostedQuote(ladder, at))
+
+    # --- Questions -------------------------------------------------------------------------------
+
+    async def order(self, account_id: UUID, venue_client_id: str) -> VenueOrder | None:
+        """Return the order. None is for good once its `valid_until` has passed."""
+        query = _order_query(account_id, venue_client_id)
+        row = await self._row(query)
+        if row is None:
+
+            async def look_again(tx: AsyncSession) -> Row[Any] | None:
+                await store.lock_accounts(tx, {account_id})  # wait for one that is being placed
+                return (await tx.execute(query)).one_or_none()
+
+            row = await run_in_transaction(self._sessions, look_again)
+        if row is None:
+            return None
+        await self.advance(row.symbol)
+        row = await self._row(query)
+        assert row is not None
+        return _venue_order(row)
+
+    async def open_orders(self, account_id: UUID) -> Sequence[VenueOrder]:
+        await self._advance_for(account_id)
+        query = select(orders).where(orders.c.account_id == account_id, store.IS_OPEN)
+        async with self._sessions() as session:
+            rows = await session.execute(query.order_by(orders.c.number))
+            return [_venue_order(row) for row in rows]
+
+    async def fills_since(
+        self, account_id: UUID, cursor: str | None, delay_ticks: int = 0
+    ) -> Sequence[VenueFill]:
+        """Return the fills after the cursor, up to the first that is younger than `delay_ticks`."""
+        await self._advance_for(account_id)
+        query = _FILLS.where(
+            fills.c.account_id == account_id, fills.c.number > int(cursor or 0)
+        ).order_by(fills.c.number)
+        found: list[VenueFill] = []
+        async with self._sessions() as session:
+            now = await self.market.clock(session)
+            source = self.market.source
+            for row in await session.execute(query):
+                current = source.tick_at(now) if source else row.last_tick
+                if row.tick > current - delay_ticks:
+                    break
+                found.append(_venue_fill(row))
+        return found
+
+    async def balances(self, account_id: UUID) -> Sequence[VenueBalance]:
+        await self._advance_for(account_id)
+        query = select(balances).where(balances.c.account_id == account_id)
+        async with self._sessions() as session:
+            rows = await session.execute(query.order_by(balances.c.currency))
+            return [VenueBalance(row.currency, row.free, row.frozen) for row in rows]
+
+    async def quote(self, symbol: str) -> Quote | None:
+        """Return the best of what the market offers now; writes nothing."""
+        rules = await self.rules(symbol)
+        if rules is None:
+            return None
+        async with self._sessions() as session:
+            row = (await session.execute(_instrument_query(symbol))).one()
+            now = await self.market.clock(session)
+        source = self.market.source
+        if source is not None and not is_current(self.market, row, now):
+            tick = source.tick_at(now)
+            return _quote(rules, source.ladder(rules, tick), source.time_of(tick))
+        is_same = row.source == self.market.source_name
+        return _quote(rules, store.ladder_of(row.ladder) if is_same else Ladder(), row.tick_at)
+
+    async def deposited(self, account_id: UUID, transfer_id: str) -> bool:
+        return await self._row(_transfer_query(account_id, transfer_id)) is not None
+
+    async def now(self) -> datetime:
+        async with self._sessions() as session:
+            return await self.market.clock(session)
+
+    # --- Time passes -----------------------------------------------------------------------------
+
+    async def advance_all(self) -> None:
+        """Catch up wherever an order waits; what another replica is at is left to it."""
+        if self.market.source is not None:
+            for symbol in await self._waiting():
+                await self.advance(symbol, skip_locked=True)
+
+    async def advance(self, symbol: str, *, skip_locked: bool = False) -> None:
+        """Catch up with the ticks of a symbol."""
+        async with self._sessions() as session:
+            row = (await session.execute(_instrument_query(symbol))).one()
+            now = await self.market.clock(session)
+        if is_current(self.market, row, now):
+            return
+
+        async def nothing(turn: Turn) -> None:
+            pass
+
+        await self._in_turns(symbol, nothing, skip_locked=skip_locked)
+
+    async def _advance_for(self, account_id: UUID) -> None:
+        if self.market.source is not None:
+            for symbol in await self._waiting(account_id):
+                await self.advance(symbol)
+
+    async def _waiting(self, account_id: UUID | None = None) -> list[str]:
+        """Return the symbols that have open orders, of the account or of anybody."""
+        query = select(orders.c.symbol).where(store.IS_OPEN).distinct()
+        if account_id is not None:
+            query = query.where(orders.c.account_id == account_id)
+        async with self._sessions() as session:
+            return sorted(await session.scalars(query))
+
+    async def rules(self, symbol: str) -> Rules | None:
+        """Return the rules of a symbol, which the venue learns when it is first asked for it.
+
+        None, if nobody knows it. Raises ValueError if it is none that the venue can trade.
+        """
+        if symbol in self._known:
+            return self._known[symbol]
+        row = await self._row(_instrument_query(symbol))
+        rules = store.rules_of(row) if row is not None else await self._find_rules(symbol)
+        if rules is None:
+            return None
+        if row is None:
+            values = {name: getattr(rules, name) for name in Rules.__slots__}
+
+            async def learn(tx: AsyncSession) -> None:
+                await tx.execute(insert(instruments).values(values).on_conflict_do_nothing())
+
+            await run_in_transaction(self._sessions, learn)
+        self._known[symbol] = rules
+        return rules
+
+    async def _in_turns(
+        self,
+        symbol: str,
+        act: Callable[[Turn], Awaitable[T]],
+        *,
+        account_id: UUID | None = None,
+        posted: PostedQuote | None = None,
+        skip_locked: bool = False,
+    ) -> T | None:
+        """Await `act(turn)` at the instrument's current tick, and return its result.
+
+        None, if somebody else has the turn and `skip_locked`.
+        """
+        walk = Walk()
+
+        async def once(tx: AsyncSession) -> tuple[bool, T | None, frozenset[UUID]]:
+            turn = await take_turn(
+                tx,
+                self.market,
+                symbol,
+                walk,
+                account_id=account_id,
+                posted=posted,
+                skip_locked=skip_locked,
+            )
+            if turn is None:
+                return False, None, frozenset()
+            result = None if turn.is_behind else await act(turn)
+            return turn.is_behind, result, await turn.save(self.market.source_name)
+
+        while True:
+            is_behind, result, changed = await run_in_transaction(self._sessions, once)
+            if changed and self._on_change is not None:
+                self._on_change(changed)
+            if not is_behind:
+                return result
+
+    async def _row(self, query: Any) -> Row[Any] | None:
+        async with self._sessions() as session:
+            return (await session.execute(query)).one_or_none()
+
+
+def _order_query(account_id: UUID, venue_client_id: str) -> Any:
+    return select(orders).where(
+        orders.c.account_id == account_id, orders.c.venue_client_id == venue_client_id
+    )
+
+
+def _transfer_query(account_id: UUID, transfer_id: str) -> Any:
+    return select(transfers).where(
+        transfers.c.account_id == account_id, transfers.c.transfer_id == transfer_id
+    )
+
+
+def _instrument_query(symbol: str) -> Any:
+    return select(instruments).where(instruments.c.symbol == symbol)
+
+
+_FILLS = (
+    select(fills, orders.c.venue_client_id, orders.c.side, instruments.c.last_tick)
+    .join(orders, orders.c.number == fills.c.order_number)
+    .join(instruments, instruments.c.symbol == fills.c.symbol)
+)
+
+
+def _venue_order(row: Row[Any]) -> VenueOrder:
+    return VenueOrder(
+        account_id=row.account_id,
+        venue_client_id=row.venue_client_id,
+        venue_order_id=str(row.number),
+        symbol=row.symbol,
+        side=row.side,
+        type=row.type,
+        time_in_force=row.time_in_force,
+        qty=row.qty,
+        limit_price=row.limit_price,
+        post_only=row.post_only,
+        status=row.status,
+        filled_qty=row.filled_qty,
+        reason=row.reason,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _venue_fill(row: Row[Any]) -> VenueFill:
+    return VenueFill(
+        account_id=row.account_id,
+        venue_client_id=row.venue_client_id,
+        venue_order_id=str(row.order_number),
+        symbol=row.symbol,
+        trade_id=str(row.trade_id),
+        side=row.side,
+        qty=row.qty,
+        price=row.price,
+        fee=row.fee,
+        fee_currency=row.fee_currency,
+        liquidity=row.liquidity,
+        created_at=row.created_at,
+        cursor=str(row.number),
+    )
+
+
+def _quote(rules: Rules, ladder: Ladder, at: datetime) -> Quote:
+    bid, ask = (
+        next((level for level in side if level.size), None) for side in (ladder.bids, ladder.asks)
+    )
+    known = [level.price for level in (bid, ask) if level is not None]
+    last = None
+    if known:
+        with exact():
+            increments = sum(known) // (len(known) * rules.price_increment)
+            last = increments * rules.price_increment
+    return Quote(
+        symbol=rules.symbol,
+        bid=bid.price if bid else None,
+        bid_qty=bid.size if bid else None,
+        ask=ask.price if ask else None,
+        ask_qty=ask.size if ask else None,
+        last=last,
+        at=at,
+    )

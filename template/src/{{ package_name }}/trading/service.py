@@ -1,0 +1,116 @@
+"""Trading while it runs: the exchange, its quotes, and what sends and settles orders."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+
+from ..core.api.resources import Resources
+from ..core.database.transactions import Source
+from ..core.errors import TradingException
+from ..core.process.periodic import every
+from ..exchanges.client import ExchangeClient
+from ..exchanges.factory import open_exchange
+from ..market.instruments import Instrument
+from .codes import TradingErrorCode
+from .dispatcher import Dispatcher
+from .orders.placing import Terms
+from .quotes import Quotes
+from .reconciliation.run import Reconciler
+from .risk.breaker import LOOK_SECONDS, Breaker
+from .risk.limits import get_limits
+from .settings import TradingSettings
+from .venue_watch import VenueWatch
+from .wakes import Wakes, woken
+
+POLL_SECONDS: Final = 0.5
+"""For so long a command or a fill waits at most where nobody was woken for it."""
+QUOTE_SECONDS: Final = 1.0
+
+
+class Trading:
+    """What runs beside the requests, and what handlers use of it."""
+
+    def __init__(self, resources: Resources, settings: TradingSettings) -> None:
+        self.settings = settings
+        self.wakes = Wakes()
+        exchange = open_exchange(resources.settings, resources.database, self.wakes.watch.set)
+        self.exchange: ExchangeClient = exchange.client
+        self.works = exchange.periodic
+        self.quotes = Quotes(self.exchange)
+        self.watch = VenueWatch(resources.database, self.exchange)
+        self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch)
+        self.reconciler = Reconciler(
+            resources.database, self.exchange, self.watch, resources.alerts
+        )
+        self.breaker = Breaker(
+            resources.database, self.quotes.last, settings.risk, resources.alerts
+        )
+        self._database = resources.database
+        self._reconcile_at = 0.0
+
+    async def terms(self, source: Source, account_id: UUID, symbol: str) -> Terms:
+        """Return the terms on which the account can trade the instrument now.
+
+        Raises TradingException RECONCILING until the books were compared with the exchange.
+        """
+        if not self.reconciler.is_done:
+            raise TradingException(
+                TradingErrorCode.RECONCILING,
+                "Orders are placed once the books were compared with the exchange",
+                headers={"Retry-After": "1"},
+            )
+        limits = await get_limits(source, account_id, self.settings.risk)
+        return Terms(limits, self.quotes.last(symbol))
+
+    # --- What runs -------------------------------------------------------------------------------
+
+    async def dispatch(self) -> None:
+        """Send what is due, as soon as there is something."""
+        await woken(self.wakes.dispatcher, POLL_SECONDS)
+        while await self.dispatcher.run_once():
+            pass
+
+    async def look(self) -> None:
+        """Look at the exchange's fills, as soon as there are some."""
+        await woken(self.wakes.watch, POLL_SECONDS)
+        await self.watch.run_once(POLL_SECONDS / 2)
+
+    async def reconcile(self) -> None:
+        """Compare the books with the exchange: until it was done once, again and again."""
+        now = time.monotonic()
+        if not self.reconciler.is_done or now >= self._reconcile_at:
+            self._reconcile_at = now + self.settings.reconcile_interval
+            await self.reconciler.run_once()
+
+    async def refresh_quotes(self) -> None:
+        """Ask for the last prices of every instrument."""
+        async with self._database.sessions() as session:
+            symbols = (await session.scalars(select(Instrument.symbol))).all()
+        await self.quotes.refresh(symbols)
+
+
+@asynccontextmanager
+async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
+    """Open the exchange, and do all that trading needs until the last request has ended."""
+    assert isinstance(resources.settings, TradingSettings)
+    trading = Trading(resources, resources.settings)
+    trading.wakes.tell(resources.database.sessions.kw["info"])
+    channel = f"{resources.settings.slug}:{resources.settings.db_schema}:wakes"
+    works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
+        *trading.works,
+        (QUOTE_SECONDS, trading.refresh_quotes),
+        (0, trading.dispatch),
+        (0, trading.look),
+        (LOOK_SECONDS, trading.breaker.run_once),
+        (POLL_SECONDS, trading.reconcile),
+        (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
+        (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
+    ]
+    async with AsyncExitStack() as running:
+        for seconds, work in works:
+            await running.enter_async_context(every(seconds, work))
+        yield trading

@@ -1,0 +1,134 @@
+"""The watch: fetches fills and ends of orders from the exchange, and settles them.
+
+Fills are fetched after a cursor, which is committed together with them: none is lost, and one that
+comes twice changes nothing.
+"""
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from ..core.database.session import Database
+from ..core.database.transactions import transactional
+from ..exchanges.client import ExchangeClient, VenueError
+from .account_books import lock_books
+from .orders.model import Order
+from .orders.states import OPEN, OrderStatus
+from .reconciliation.model import VenueCursor
+from .settlement import apply_fill, apply_report
+
+_log = structlog.get_logger(__name__)
+
+_FILLS_A_TRANSACTION: Final = 100
+"""Fills that are settled in one transaction: it locks the account's books."""
+
+
+class VenueWatch:
+    """Looks at the accounts that have open orders, or at one of them."""
+
+    def __init__(self, database: Database, exchange: ExchangeClient) -> None:
+        self._database = database
+        self._exchange = exchange
+
+    async def run_once(self, every: float) -> int:
+        """Look at each account with open orders that nobody has looked at for `every` seconds.
+
+        Return at how many.
+        """
+        async with self._database.sessions() as session:
+            query = select(Order.account_id).where(Order.status.in_(OPEN)).distinct()
+            accounts = (await session.scalars(query)).all()
+        looked = 0
+        for account_id in accounts:
+            if await self._is_due(account_id, every):
+                looked += 1
+                try:
+                    await self.look(account_id)
+                except VenueError as error:
+                    _log.warning("no fills", account=str(account_id), reason=str(error))
+        return looked
+
+    async def look(self, account_id: UUID) -> None:
+        """Settle the account's new fills, and the orders that have ended. Raises VenueError."""
+        await self.fetch_fills(account_id)
+        await self.fetch_ends(account_id)
+
+    async def fetch_fills(self, account_id: UUID) -> int:
+        """Settle the account's new fills, and return how many were new."""
+        venue = self._exchange.name
+        async with self._database.sessions() as session:
+            cursor = await _cursor(session, account_id, venue)
+        fills = await self._exchange.fills_since(account_id, cursor)
+        new = 0
+        for start in range(0, len(fills), _FILLS_A_TRANSACTION):
+            part = fills[start : start + _FILLS_A_TRANSACTION]
+            async with self._database.sessions() as session, transactional(session):
+                await lock_books(session, account_id)
+                for fill in part:
+                    new += await apply_fill(session, venue, fill) is not None
+                await _move_cursor(session, account_id, venue, part[-1].cursor)
+        return new
+
+    async def fetch_ends(self, account_id: UUID) -> None:
+        """Settle the account's orders that the exchange has no more among its open ones."""
+        async with self._database.sessions() as session:
+            query = select(Order).where(
+                Order.account_id == account_id,
+                Order.status.in_(OPEN - {OrderStatus.PENDING_NEW}),
+                Order.venue_order_id.is_not(None),
+            )
+            ours = (await session.scalars(query)).all()
+        if not ours:
+            return
+        open_there = {
+            order.venue_client_id for order in await self._exchange.open_orders(account_id)
+        }
+        for order in ours:
+            if order.venue_client_id in open_there:
+                continue
+            report = await self._exchange.get_order(account_id, order.venue_client_id)
+            if report is None:  # reconciliation tells of it; nobody concludes anything
+                continue
+            if report.filled_qty > order.filled_qty:
+                await self.fetch_fills(account_id)
+            async with self._database.sessions() as session, transactional(session):
+                await lock_books(session, account_id)
+                await apply_report(session, report)
+
+    async def _is_due(self, account_id: UUID, every: float) -> bool:
+        """Tell whether it is time to look, and see to it that no other replica does as well."""
+        row = {"account_id": account_id, "venue": self._exchange.name}
+        long_ago = func.clock_timestamp() - timedelta(seconds=every)
+        async with self._database.sessions() as session, transactional(session):
+            due = await session.scalar(
+                insert(VenueCursor)
+                .values(**row, looked_at=func.clock_timestamp())
+                .on_conflict_do_update(
+                    index_elements=["account_id", "venue"],
+                    set_={"looked_at": func.clock_timestamp()},
+                    where=VenueCursor.looked_at <= long_ago,
+                )
+                .returning(VenueCursor.account_id)
+            )
+        return due is not None
+
+
+async def _cursor(session: AsyncSession, account_id: UUID, venue: str) -> str | None:
+    query = select(VenueCursor.cursor).where(
+        VenueCursor.account_id == account_id, VenueCursor.venue == venue
+    )
+    return await session.scalar(query)
+
+
+async def _move_cursor(session: AsyncSession, account_id: UUID, venue: str, cursor: str) -> None:
+    row = {"account_id": account_id, "venue": venue, "cursor": cursor}
+    await session.execute(
+        insert(VenueCursor)
+        .values(row)
+        .on_conflict_do_update(index_elements=["account_id", "venue"], set_={"cursor": cursor})
+    )
