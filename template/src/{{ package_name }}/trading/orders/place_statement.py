@@ -10,22 +10,19 @@ from sqlalchemy import (
     BindParameter,
     Integer,
     Numeric,
-    SmallInteger,
-    String,
     Table,
     Uuid,
     and_,
     bindparam,
     case,
-    column,
     exists,
     func,
     insert,
     literal,
     or_,
     select,
+    union_all,
     update,
-    values,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
@@ -149,24 +146,30 @@ _counted_in_position = _row.on_conflict_do_update(
     },
 ).cte("counted_in_position")
 
-_sides = values(
-    column("n", SmallInteger()), column("bucket", String(16)), column("sign", SmallInteger())
-).data([(0, Bucket.AVAILABLE.value, -1), (1, Bucket.HELD.value, 1)])
-_sides = _sides.alias("sides")
-_entered = _insert(
-    LedgerEntry,
-    _paid.join(_sides, literal(True)),
-    {
-        LedgerEntry.account_id: _paid.c.account_id,
-        LedgerEntry.transaction_id: _new(LedgerEntry.transaction_id),
-        LedgerEntry.n: _sides.c.n,
-        LedgerEntry.kind: literal(EntryKind.PENDING, LedgerEntry.kind.type),
-        LedgerEntry.bucket: _sides.c.bucket,
-        LedgerEntry.currency: _new(Order.held_currency),
-        LedgerEntry.amount: _sides.c.sign * _held,
-        LedgerEntry.order_id: _new(Order.id),
-    },
-).cte("entered")
+
+def _entry(n: int, bucket: Bucket, amount: Any) -> Any:
+    return select(
+        _paid.c.account_id,
+        _new(LedgerEntry.transaction_id),
+        literal(n, LedgerEntry.n.type),
+        literal(EntryKind.PENDING, LedgerEntry.kind.type),
+        literal(bucket, LedgerEntry.bucket.type),
+        _new(Order.held_currency),
+        amount,
+        _new(Order.id),
+    )
+
+
+_entered = (
+    insert(cast(Table, LedgerEntry.__table__))
+    .from_select(
+        ["account_id", "transaction_id", "n", "kind", "bucket", "currency", "amount", "order_id"],
+        # And not VALUES, for which SQLAlchemy would compile the statement each time.
+        union_all(_entry(0, Bucket.AVAILABLE, -_held), _entry(1, Bucket.HELD, _held)),
+        include_defaults=False,
+    )
+    .cte("entered")
+)
 _sent = _insert(
     Command,
     _paid,
