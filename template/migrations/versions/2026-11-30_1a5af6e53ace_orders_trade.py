@@ -450,7 +450,7 @@ def upgrade() -> None:
     _check("orders", "hold_price_range", "hold_price > 0 AND hold_price < 1e20")
     _check("orders", "filled_notional_range", "filled_notional >= 0 AND filled_notional < 1e20")
     for statement in _BOOKS_OF_WHAT_IS_THERE:
-        op.execute(statement)
+        op.execute(statement.replace("$id", _ID))
 
 
 def _check(table: str, name: str, condition: str) -> None:
@@ -486,22 +486,22 @@ _BOOKS_OF_WHAT_IS_THERE = [
     WHERE balances.account_id = sums.account_id AND currency = held_currency
     """,
     # The whole balance has come from outside; then each open order has taken its hold out of it.
-    f"""
+    """
     INSERT INTO ledger_entries
         (account_id, transaction_id, n, kind, bucket, currency, amount)
     SELECT account_id, transaction_id, n, 'opening', bucket, currency, amount
     FROM (
-        SELECT account_id, currency, available + held AS total, {_ID} AS transaction_id
+        SELECT account_id, currency, available + held AS total, $id AS transaction_id
         FROM balances WHERE available + held > 0
     ) AS opened,
     LATERAL (VALUES (0, 'available', total), (1, 'external', -total)) AS e (n, bucket, amount)
     """,
-    f"""
+    """
     INSERT INTO ledger_entries
         (account_id, transaction_id, n, kind, bucket, currency, amount, order_id)
     SELECT account_id, transaction_id, n, 'pending', bucket, held_currency, amount, id
     FROM (
-        SELECT account_id, id, held_currency, held, {_ID} AS transaction_id
+        SELECT account_id, id, held_currency, held, $id AS transaction_id
         FROM orders WHERE status = 'new' AND held > 0
     ) AS placed,
     LATERAL (VALUES (0, 'available', -held), (1, 'held', held)) AS e (n, bucket, amount)
@@ -513,15 +513,15 @@ _BOOKS_OF_WHAT_IS_THERE = [
         coalesce(sum(qty - filled_qty) FILTER (WHERE side = 'sell'), 0)
     FROM orders WHERE status = 'new' GROUP BY account_id, symbol
     """,
-    f"""
+    """
     INSERT INTO outbox (account_id, id, kind, transfer_id, currency, amount)
-    SELECT account_id, {_ID}, 'deposit', 'opening-' || currency, currency,
+    SELECT account_id, $id, 'deposit', 'opening-' || currency, currency,
         available + held
     FROM balances WHERE available + held > 0
     """,
-    f"""
+    """
     INSERT INTO outbox (account_id, id, kind, order_id)
-    SELECT account_id, {_ID}, 'place', id FROM orders WHERE status = 'new'
+    SELECT account_id, $id, 'place', id FROM orders WHERE status = 'new'
     """,
     "UPDATE orders SET status = 'pending_new', hold_price = CASE side WHEN 'buy' THEN limit_price"
     " END WHERE status = 'new'",

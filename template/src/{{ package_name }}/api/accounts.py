@@ -21,6 +21,9 @@ from .page import FromRow, Page, example
 from .security import AdminAccount, ReadAccount
 from .trading import TradingDep
 
+SETTLE_SECONDS = 2.0
+"""For so long the answer to a deposit waits for the exchange."""
+
 router = ServiceRouter(prefix="/accounts", tags=["accounts"])
 
 
@@ -193,7 +196,8 @@ async def book_deposit(
         deposit, is_new = await deposits.request_deposit(tx, account.id, request)
     if deposit.status is DepositStatus.PENDING:
         await trading.dispatcher.send_deposit_now(deposit.id)
-        deposit = await deposits.get_deposit(session, account_id, deposit.id)
+        # Another replica may have taken it first, and be about to book it.
+        deposit = await deposits.until_booked(session, account_id, deposit.id, SETTLE_SECONDS)
     if deposit.status is DepositStatus.PENDING:
         response.status_code = 202
     elif not is_new:

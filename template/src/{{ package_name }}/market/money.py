@@ -66,11 +66,6 @@ def ceil_to(amount: Decimal, increment: Decimal) -> Decimal:
     return multiply(_WIDE.divide(amount, increment).to_integral_value(ROUND_CEILING), increment)
 
 
-def exact() -> AbstractContextManager[Context]:
-    """Have `+ - *` of the block be exact: what would be rounded raises decimal.Inexact instead."""
-    return localcontext(_EXACT)
-
-
 def is_multiple(amount: Decimal, increment: Decimal) -> bool:
     return _EXACT.remainder(amount, increment) == 0
 

@@ -1,5 +1,7 @@
 """Deposits: money that comes into a paper account from outside."""
 
+import asyncio
+import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -161,12 +163,21 @@ async def deposit_now(
     return deposit, is_new
 
 
-async def get_deposit(session: AsyncSession, account_id: UUID, deposit_id: UUID) -> Deposit:
-    """Return the account's deposit as it is now."""
+async def until_booked(
+    session: AsyncSession, account_id: UUID, deposit_id: UUID, seconds: float
+) -> Deposit:
+    """Return the account's deposit once it is booked, or as it is after so many seconds."""
     query = select(Deposit).where(Deposit.account_id == account_id, Deposit.id == deposit_id)
-    return (await session.scalars(query, execution_options=_AS_IT_IS)).one()
+    end = time.monotonic() + seconds
+    while True:
+        deposit = (await session.scalars(query, execution_options=_AS_IT_IS)).one()
+        await session.commit()  # no connection is kept while it waits
+        if deposit.status is DepositStatus.BOOKED or time.monotonic() >= end:
+            return deposit
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
+_LOOK_SECONDS = 0.05
 _AS_IT_IS = {"populate_existing": True}
 
 

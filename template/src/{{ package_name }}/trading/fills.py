@@ -1,6 +1,6 @@
 """Fills: the trades of orders, as the exchange has reported them."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -117,7 +117,7 @@ def fill_event(fill: Fill, order: Order | None) -> dict[str, Any]:
         "fee_currency": fill.fee_currency,
         "liquidity": fill.liquidity,
         "flag": fill.flag,
-        "created_at": fill.created_at.isoformat(),
+        "created_at": fill.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
     }
 
 

@@ -108,11 +108,13 @@ async def accept(
         order = await _lock_order(session, account_id, order_id)
         if order is None:
             return
+        before = order.status, order.venue_order_id
         order.venue_order_id = venue_order_id
         if order.status is OrderStatus.PENDING_NEW:
             order.status = checked_change(order.status, OrderStatus.NEW)
-        await record_order(session, order)
-        wake_account(session, account_id)
+        if (order.status, order.venue_order_id) != before:
+            await record_order(session, order)
+            wake_account(session, account_id)
 
 
 async def reject(session: AsyncSession, account_id: UUID, order_id: UUID, reason: str) -> None:
