@@ -1,5 +1,6 @@
 """Trading while it runs: the exchange, its quotes, and what sends and settles orders."""
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
