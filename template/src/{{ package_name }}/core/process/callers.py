@@ -32,6 +32,7 @@ class Caller:
         "address",
         "deadline",
         "is_answered",
+        "is_polling",
         "key",
         "slots",
     )
@@ -43,6 +44,8 @@ class Caller:
         self.account: UUID | None = None
         """Account whose turn it has; None as long as that is not known."""
         self.deadline = deadline
+        self.is_polling = False
+        """Set if it asks for what is always answered, such as health."""
         self.is_answered = False
         """Set when the response has begun."""
         self.slots: list[Slots] = []
