@@ -56,7 +56,7 @@ class Admission:
         found = self._refusal_of(scope, caller)
         if found is not None:
             self._count(found.reason)
-            self._log.note(found.reason, caller.address)
+            self._log.note(found.reason, caller.address, self._known.get(caller.key))
         return found
 
     async def admit(self, scope: Scope, caller: Caller) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 import structlog
@@ -110,11 +111,15 @@ class RefusalLog:
         self._untold: Counter[str] = Counter()
         self._told_at: dict[str, float] = {}
 
-    def note(self, reason: str, client: str) -> None:
-        """Count a refusal of the current request. The line has the ids of the last one."""
+    def note(self, reason: str, client: str, account: UUID | None) -> None:
+        """Count the refusal of the current request. A line has whose the last one was."""
         self._untold[reason] += 1
-        if time.monotonic() - self._told_at.get(reason, -math.inf) >= _SECONDS_BETWEEN_LINES:
+        if time.monotonic() - self._told_at.get(reason, -math.inf) < _SECONDS_BETWEEN_LINES:
+            return
+        if account is None:
             self._tell(reason, client=client)
+        else:
+            self._tell(reason, client=client, account_id=str(account))
 
     def tell_the_rest(self) -> None:
         """Log what was counted and not told yet."""

@@ -21,7 +21,8 @@ _LOOK_SECONDS = 0.1
 class Caller:
     """The client of a request, in its scope while it is served.
 
-    `deadline` is in seconds since the epoch: nobody wants an answer after it.
+    `deadline` is in seconds since the epoch, NaN if it can't be read: nobody wants an answer
+    after it.
     """
 
     __slots__ = (
