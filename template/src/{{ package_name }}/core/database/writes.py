@@ -1,5 +1,6 @@
 """Writes that PostgreSQL can't do, while it answers: its disk is full, or broken."""
 
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ _BROKEN = ("53", "58")
 # Where the `info` of a connection has the transaction that wrote on it after a failure.
 _WROTE_IN = "wrote_in"
 _ALERT = "writes:database"
+_CHANGE = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|MERGE INTO)\b", re.IGNORECASE)
 # Seconds after which a failure tells nothing about now: perhaps nobody writes any more.
 _REMEMBERED = 60.0
 
@@ -50,8 +52,16 @@ class Writes:
             self._reason = f"a write failed with SQLSTATE {sqlstate}: {said}".partition("\n")[0]
             self._failed_at = time.monotonic()
 
-    def _on_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if self._reason and _is_write(statement):
+    def _on_statement(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        _parameters: Any,
+        _context: Any,
+        is_many: bool,  # then there is no count of rows
+    ) -> None:
+        if self._reason and _is_write(statement) and (is_many or cursor.rowcount > 0):
             if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
                 self._reason = ""  # it was a transaction by itself
             else:
@@ -65,4 +75,5 @@ class Writes:
 def _is_write(statement: str) -> bool:
     if statement.startswith("/*"):  # the request's id, see DB_TAG_QUERIES
         statement = statement.partition("*/")[2]
-    return not statement.lstrip().upper().startswith("SELECT")
+    (verb, *_) = statement.upper().split(maxsplit=1) or [""]  # "" is a COMMIT
+    return bool(_CHANGE.search(statement)) if verb == "WITH" else verb != "SELECT"
