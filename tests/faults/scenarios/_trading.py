@@ -27,10 +27,12 @@ class Course:
     mended: float = 0
     """The servers were well from then on."""
     end: float = 0
-    words: set[str] = field(default_factory=set)
-    """What `/health/db` said during the trouble."""
+    words: list[str] = field(default_factory=list)
+    """What `/health/db` said during the trouble, each time it said another thing."""
     was_always_ready: bool = True
     """During the trouble, by `/health/ready`."""
+    word_after: str = ""
+    """What `/health/db` said at the end."""
 
     @property
     def meanwhile(self) -> list[Request]:
@@ -63,7 +65,8 @@ class Course:
             await audit(at, asked),
         )
         ready = "always" if self.was_always_ready else "not always"
-        row.figures["health meanwhile"] = f"{', '.join(sorted(self.words))}; {ready} ready"
+        row.figures["health meanwhile"] = f"{', '.join(self.words)}; {ready} ready"
+        row.expect(self.word_after == "healthy", f"healthy at the end, not {self.word_after}")
         codes = {request.code for request in self.requests if request.status >= 400}
         row.expect(codes <= EXPECTED, f"no problem but {', '.join(sorted(EXPECTED))}, not {codes}")
         row.expect(
@@ -96,6 +99,8 @@ async def trade_through(
             watching.cancel()
             await asyncio.sleep(AFTER)
             course.end = time.perf_counter()
+            async with _asking(port) as client:
+                course.word_after = await _word(client)
         finally:
             is_over.set()
     return course
@@ -108,8 +113,17 @@ async def _trade(load: Load, is_over: asyncio.Event) -> None:
 
 async def _watch(port: int, course: Course) -> None:
     """Note what the probes say, until it is cancelled."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with _asking(port) as client:
         while True:
-            course.words.add((await client.get("/health/db")).json()["status"])
+            if (word := await _word(client)) not in course.words[-1:]:
+                course.words.append(word)
             course.was_always_ready &= (await client.get("/health/ready")).is_success
             await asyncio.sleep(0.1)
+
+
+def _asking(port: int) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
+
+
+async def _word(client: httpx.AsyncClient) -> str:
+    return str((await client.get("/health/db")).json()["status"])

@@ -15,12 +15,15 @@ _BROKEN = ("53", "58")
 _WROTE_IN = "wrote_in"
 _ALERT = "writes:database"
 _CHANGE = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|MERGE INTO)\b", re.IGNORECASE)
+# Seconds since the last failure after which what is stored shows that all is well: on a full disk
+# some of the writes still find room.
+_SETTLED = 3.0
 # Seconds after which a failure tells nothing about now: perhaps nobody writes any more.
 _REMEMBERED = 60.0
 
 
 class Writes:
-    """Watches an engine: did writes fail lately, and has none been committed since?"""
+    """Watches an engine: did writes fail lately, and was none committed some seconds later?"""
 
     def __init__(self, engine: Engine) -> None:
         self._reason = ""
@@ -32,7 +35,7 @@ class Writes:
 
     @property
     def failure(self) -> str:
-        """Reason of the last failed write; "" where one was committed since, or it is long ago."""
+        """Reason of the last failed write; "" where one was committed later, or it is long ago."""
         return self._reason if time.monotonic() - self._failed_at < _REMEMBERED else ""
 
     async def check(self, alerts: Alerts) -> None:
@@ -44,6 +47,10 @@ class Writes:
         elif self._is_told and not self.failure:
             self._is_told = False
             alerts.resolve(_ALERT, "PostgreSQL stores again, or nobody has tried lately")
+
+    @property
+    def _has_settled(self) -> bool:
+        return bool(self._reason) and time.monotonic() - self._failed_at >= _SETTLED
 
     def _on_error(self, context: ExceptionContext) -> None:
         sqlstate = getattr(context.original_exception, "sqlstate", None) or ""
@@ -61,14 +68,14 @@ class Writes:
         _context: Any,
         is_many: bool,  # then there is no count of rows
     ) -> None:
-        if self._reason and _is_write(statement) and (is_many or cursor.rowcount > 0):
+        if self._has_settled and _is_write(statement) and (is_many or cursor.rowcount > 0):
             if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
                 self._reason = ""  # it was a transaction by itself
             else:
                 connection.info[_WROTE_IN] = connection.get_transaction()
 
     def _on_commit(self, connection: Connection) -> None:
-        if self._reason and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
+        if self._has_settled and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
             self._reason = ""  # a COMMIT that fails comes back as an error
 
 
