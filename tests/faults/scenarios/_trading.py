@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from audit import audit
-from load import Book, Load, Request, between, longest_gap
+from load import Load, Request, between, longest_gap
 from servers import Servers
 from table import Row, answers_of
 
@@ -46,7 +46,9 @@ class Course:
             request
             for request in self.requests
             if not request.is_success
-            and (request.sent > since or (request.status and request.sent + request.latency > since))
+            and (
+                request.sent > since or (request.status and request.sent + request.latency > since)
+            )
         ]
 
     @property
@@ -76,30 +78,24 @@ class Course:
 
 
 async def trade_through(
-    at: Servers,
-    port: int,
-    trouble: Callable[[Servers], Awaitable[None]],
-    prefix: str = "o",
-    clients: int = 6,
-    patience: float = 3,
+    load: Load, trouble: Callable[[], Awaitable[None]], clients: int = 6
 ) -> Course:
     """Trade while `trouble` breaks something and mends it, and for some seconds around it."""
-    book = Book(at.traders, prefix=prefix)
-    course = Course(book.requests)
+    course = Course(load.book.requests)
     is_over = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
-            group.create_task(_trade(Load(port, book, patience), is_over))
+            group.create_task(_trade(load, is_over))
         try:
             await asyncio.sleep(BEFORE)
-            watching = group.create_task(_watch(port, course))
+            watching = group.create_task(_watch(load.port, course))
             course.begin = time.perf_counter()
-            await trouble(at)
+            await trouble()
             course.mended = time.perf_counter()
             watching.cancel()
             await asyncio.sleep(AFTER)
             course.end = time.perf_counter()
-            async with _asking(port) as client:
+            async with _asking(load.port) as client:
                 course.word_after = await _word(client)
         finally:
             is_over.set()
@@ -118,7 +114,7 @@ async def _watch(port: int, course: Course) -> None:
             if (word := await _word(client)) not in course.words[-1:]:
                 course.words.append(word)
             course.was_always_ready &= (await client.get("/health/ready")).is_success
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.5)
 
 
 def _asking(port: int) -> httpx.AsyncClient:

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+from load import Book, Load
 from servers import Servers, Trader, servers, service
 from table import Row, not_shown
 
@@ -44,20 +45,20 @@ async def _run(at: Servers, library: Path) -> list[Row]:
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
-    *_, first, second = at.traders
-    traders = replace(at, traders=at.traders[:-2])
+    *traders, first, second = at.traders
     seen: list[Seen] = []
     courses: list[Course] = []
     async with service(at, **environment) as running:
         for jump, spare in zip(JUMPS, (first, second), strict=True):
 
-            async def set_clock(_at: Servers, jump: str = jump, spare: Trader = spare) -> None:
+            async def set_clock(jump: str = jump, spare: Trader = spare) -> None:
                 clock.write_text(jump)
                 await asyncio.sleep(SECONDS)
                 seen.append(await _look(at, running.port, spare))
                 clock.write_text("+0")
 
-            courses.append(await trade_through(traders, running.port, set_clock, f"c{jump[1:]}-"))
+            load = Load(running.port, Book(traders, prefix=f"c{jump[1:]}-"))
+            courses.append(await trade_through(load, set_clock))
     rows = []
     for jump, course, found in zip(JUMPS, courses, seen, strict=True):
         row = await course.row(f"the service's clock set by {jump}", at, courses)

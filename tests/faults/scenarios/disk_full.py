@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+from load import Book, Load
 from servers import Servers, servers, service
 from small_disk import filled, mounts_of_our_own, small_disk
 from table import Row, not_shown
@@ -41,11 +42,11 @@ def _on_small_disk(at: Servers) -> Iterator[Path]:
 
 
 async def _run(at: Servers, data: Path) -> list[Row]:
-    async def fill(_at: Servers) -> None:
+    async def fill() -> None:
         with filled(data):
             await asyncio.sleep(SECONDS)
 
-    async def fill_log(_at: Servers) -> None:
+    async def fill_log() -> None:
         with filled(data):
             await _break_log(at)
             await asyncio.sleep(SECONDS)
@@ -54,8 +55,10 @@ async def _run(at: Servers, data: Path) -> list[Row]:
 
     await _have_room_for_log(at)
     async with service(at) as running:
-        tables = await trade_through(at, running.port, fill, "tables")
-        log = await trade_through(at, running.port, fill_log, "log")
+        tables, log = [
+            await trade_through(Load(running.port, Book(at.traders, prefix=name)), fault)
+            for name, fault in {"tables": fill, "log": fill_log}.items()
+        ]
     courses = [tables, log]
     row_of_tables = await tables.row("disk full", at, courses)
     row_of_tables.expect(tables.words[-1] == "degraded", "health that is degraded to the end")

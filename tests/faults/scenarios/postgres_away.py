@@ -5,8 +5,10 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 import asyncpg
+from load import Book, Load
 from servers import Servers, servers, service
 from table import Row
 from tests.core.support.faults import frozen
@@ -31,11 +33,12 @@ async def _run(at: Servers) -> list[Row]:
     }
     async with service(at) as running:
         async with _no_connection_left(at):
-            full = await trade_through(at, running.port, _wait, "full", CLIENTS)
-        away = [
-            await trade_through(at, running.port, trouble, f"away{number}-", CLIENTS)
-            for number, trouble in enumerate(troubles.values())
-        ]
+            load = Load(running.port, Book(at.traders, prefix="full"))
+            full = await trade_through(load, partial(asyncio.sleep, FULL), CLIENTS)
+        away = []
+        for number, trouble in enumerate(troubles.values()):
+            load = Load(running.port, Book(at.traders, prefix=f"away{number}-"))
+            away.append(await trade_through(load, partial(trouble, at), CLIENTS))
     courses = [full, *away]
     row = await full.row("all other connections taken", at, courses)
     row.expect("database has no connection left" in running.log.read_text(), "told in the log")
@@ -58,10 +61,6 @@ async def _no_connection_left(at: Servers) -> AsyncIterator[None]:
             while True:
                 others.push_async_callback((await at.connect()).close)
         yield
-
-
-async def _wait(_at: Servers) -> None:
-    await asyncio.sleep(FULL)
 
 
 async def _restart(at: Servers) -> None:
