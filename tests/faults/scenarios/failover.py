@@ -15,7 +15,7 @@ from trading_service.core.process.dev_servers import PASSABLE
 
 from ._trading import Course, trade_through
 
-CLIENTS, PATIENCE = 20, 60.0
+CLIENTS, PATIENCE = 16, 60.0
 """More than there are connections, and who waits for long: all may hang on a frozen primary."""
 AWAY = 1.0
 """Seconds until somebody promotes the standby."""
