@@ -75,7 +75,9 @@ class Writes:
                 connection.info[_WROTE_IN] = connection.get_transaction()
 
     def _on_commit(self, connection: Connection) -> None:
-        if self._has_settled and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
+        if not self._has_settled:
+            return
+        if connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
             self._reason = ""  # a COMMIT that fails comes back as an error
 
 
