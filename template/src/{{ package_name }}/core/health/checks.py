@@ -56,7 +56,7 @@ class HealthCheck:
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
     seconds, after which its connection is thrown away. A change is logged, and an alert, once; a
     critical one where the service can't do without the server, `is_required`. `when_back` is called
-    when it answers again, with the time since when it did not.
+    when it answers again, with the time when it was asked last that it had answered.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class HealthCheck:
         self._when_back = when_back
         self._asked_at = 0.0
         self._down_since: float | None = float("-inf")
+        self._well_at = float("-inf")
         self._running: asyncio.Task[Outcome] | None = None
         self._question: asyncio.Task[None] | None = None
 
@@ -127,16 +128,16 @@ class HealthCheck:
             latency=time.monotonic() - started,
             reason=reason,
         )
-        down_since = self._down_since
+        was_down, well_at = self._down_since is not None, self._well_at
         if not reason:
-            self._down_since = None
+            self._down_since, self._well_at = None, started
         elif self._down_since is None:
             self._down_since = started
         note_health(self.component, not reason, outcome.latency, is_required=self.is_required)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
-        if not reason and before is not None and down_since is not None:
-            self._when_back(down_since)
+        if not reason and before is not None and was_down:
+            self._when_back(well_at)
         return outcome
 
     def _reason(self, question: asyncio.Task[None]) -> str:
@@ -165,7 +166,7 @@ class HealthCheck:
             self._alerts.resolve(key, f"{component} answers again")
 
 
-def _nothing(_down_since: float) -> None:
+def _nothing(_well_at: float) -> None:
     pass
 
 
@@ -180,14 +181,14 @@ class HealthChecks:
 
     `renew_pool` is called where PostgreSQL takes writes elsewhere now, or is back: what is open to
     where it was is of no use any more. Where another server is there instead, or it has started
-    anew, it is called with the time since when the old one is gone.
+    anew, it is called with the time when the old one was still there.
     """
 
     def __init__(
         self,
         settings: Settings,
         alerts: Alerts | None = None,
-        renew_pool: Callable[[float | None], None] = lambda _gone_at: None,
+        renew_pool: Callable[[float | None], None] = lambda _well_at: None,
     ) -> None:
         self.timeout = settings.health.server_timeout
         self.required = settings.health.required
@@ -218,8 +219,8 @@ class HealthChecks:
             for component, connection in connections.items()
         }
 
-    def _database_is_back(self, down_since: float) -> None:
-        self._renew_pool(down_since if self._database.is_another else None)
+    def _database_is_back(self, well_at: float) -> None:
+        self._renew_pool(well_at if self._database.is_another else None)
 
     async def database(self) -> Outcome:
         """Return the outcome for PostgreSQL, a new one unless there is one of just now."""
