@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -15,7 +16,8 @@ from table import Row, not_shown
 from ._trading import trade_through
 
 SIZE = "256m"
-SECONDS = 4.0
+SECONDS = 3.0
+PATIENCE = 20.0
 
 
 def run() -> list[Row]:
@@ -42,11 +44,14 @@ def _on_small_disk(at: Servers) -> Iterator[Path]:
 
 
 async def _run(at: Servers, data: Path) -> list[Row]:
-    async def fill() -> None:
+    async def fill(book: Book) -> None:
         with filled(data):
+            async with asyncio.timeout(PATIENCE):
+                while all(request.status != 503 for request in book.requests):  # there is room
+                    await asyncio.sleep(0.05)
             await asyncio.sleep(SECONDS)
 
-    async def fill_log() -> None:
+    async def fill_log(_book: Book) -> None:
         with filled(data):
             await _break_log(at)
             await asyncio.sleep(SECONDS)
@@ -55,11 +60,11 @@ async def _run(at: Servers, data: Path) -> list[Row]:
 
     await _have_room_for_log(at)
     async with service(at) as running:
-        tables, log = [
-            await trade_through(Load(running.port, Book(at.traders, prefix=name)), fault)
-            for name, fault in {"tables": fill, "log": fill_log}.items()
-        ]
-    courses = [tables, log]
+        courses = []
+        for name, fault in {"tables": fill, "log": fill_log}.items():
+            book = Book(at.traders, prefix=name)
+            courses.append(await trade_through(Load(running.port, book), partial(fault, book)))
+    tables, log = courses
     row_of_tables = await tables.row("disk full", at, courses)
     row_of_tables.expect(tables.words[-1] == "degraded", "health that is degraded to the end")
     row_of_tables.expect(len(tables.words) <= 2, "no other word from the first failure on")
