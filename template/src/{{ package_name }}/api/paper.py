@@ -7,12 +7,15 @@ from fastapi import Depends
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ..core.api import ServiceRouter, errors
+from ..core.database.session import SessionsDep
 from ..core.errors import ErrorCode, TradingException
 from ..exchanges.paper.client import PaperExchange
 from ..exchanges.paper.codes import PaperErrorCode
-from ..exchanges.paper.quotes import post_quote
+from ..exchanges.paper.fault_plan import Op
+from ..exchanges.paper.quotes import post_quote, script_fault
 from ..market.instruments import InstrumentErrorCode, Symbol
 from ..market.money import PositiveAmount
+from ..trading.orders.queries import find_order
 from .instruments import Quote
 from .orders import ClientOrderId
 from .page import example
@@ -52,7 +55,9 @@ class NewFault(BaseModel):
     kind: str = Field(max_length=32)
     times: int = Field(1, ge=1, le=1_000_000)
     client_order_id: ClientOrderId | None = Field(
-        None, description="Only of calls for this order; of any if it is null"
+        None,
+        description="Only of calls for this order of yours, of any if it is null; of one that is"
+        " not placed yet, only `place` can go wrong",
     )
 
 
@@ -85,3 +90,29 @@ async def post_paper_quote(
     quote = await post_quote(paper, new.symbol, new.bids, new.asks, at)
     await trading.quotes.ask(new.symbol)
     return Quote.model_validate(quote)
+
+
+@router.post(
+    "/faults",
+    status_code=201,
+    summary="Have the next calls of the exchange go wrong; needs the scope `admin`",
+    responses=errors(ErrorCode.NOT_FOUND, PaperErrorCode.INVALID_FAULT),
+)
+async def script_paper_fault(
+    new: NewFault, account: AdminAccount, paper: PaperDep, sessions: SessionsDep
+) -> NewFault:
+    """`op` is a verb of the exchange, `kind` what goes wrong; docs/paper-venue.md has them all."""
+    client_id = new.client_order_id
+    if client_id is not None:
+        async with sessions() as session:
+            order = await find_order(session, account.id, client_id)
+        if order is not None:
+            client_id = order.venue_client_id
+        elif new.op in Op.__members__.values() and new.op != Op.PLACE:
+            raise TradingException(
+                PaperErrorCode.INVALID_FAULT,
+                f"There is no order {client_id} yet: only `place` can go wrong for it",
+                {"op": new.op, "client_order_id": client_id},
+            )
+    await script_fault(paper, new.op, new.kind, new.times, client_id)
+    return new

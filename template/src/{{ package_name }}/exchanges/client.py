@@ -21,6 +21,8 @@ class VenueOrderRequest:
 
     `worst_price` bounds a market order: nothing is filled beyond it. `valid_until`: an exchange
     that gets the request later does nothing, so that silence after it is an answer.
+    `client_order_id` is the owner's own name of the order: only the paper venue looks at it, to
+    have the calls go wrong that somebody has scripted for it.
     """
 
     account_id: UUID
@@ -34,6 +36,7 @@ class VenueOrderRequest:
     post_only: bool = False
     worst_price: Decimal | None = None
     valid_until: datetime | None = None
+    client_order_id: str | None = None
 
 
 class VenueOrderStatus(StrEnum):

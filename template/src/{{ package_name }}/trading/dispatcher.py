@@ -16,7 +16,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..core.database.session import Database
@@ -138,19 +137,35 @@ class Dispatcher:
                 await self._put_back(command, NotSent("it came too late"))
             case Rejected(reason, message):
                 _log.warning("order rejected", order=str(order.id), reason=reason, why=message)
-                async with self._settling(command) as session:
-                    await reject(session, order.account_id, order.id, reason)
+                await self._reject(command, order, reason)
             case _:
-                await self._put_back(command, outcome)
+                await self._put_back(
+                    command, outcome, may_arrive=isinstance(outcome, Ambiguous)
+                )
+
+    async def _reject(self, command: Command, order: Order, reason: str) -> None:
+        """End the order, unless the exchange may have another request for it.
+
+        That is one that was sent before and got no answer, or another dispatcher's, which has taken
+        the command while this one was frozen.
+        """
+        if await self._may_arrive(command):
+            await self._put_back(command, Ambiguous("refused, and an earlier one may arrive"))
+            return
+        async with self._database.sessions() as session, transactional(session):
+            await lock_books(session, command.account_id)
+            if await outbox.is_own(session, command):
+                await reject(session, order.account_id, order.id, reason)
+                await outbox.remove(session, command)
+
+    async def _may_arrive(self, command: Command) -> bool:
+        async with self._database.sessions() as session:
+            return await outbox.may_arrive(session, command, CLOCK_MARGIN)
 
     async def _may_send_again(self, command: Command, order: Order) -> bool:
         """Tell whether an order that the exchange has not may be sent again; else see to it."""
-        async with self._database.sessions() as session:
-            now = await session.scalar(select(func.clock_timestamp()))
-            is_forbidden = await outbox.is_forbidden(session, command)
-        assert now is not None and command.earlier_until is not None
         if order.status is OrderStatus.PENDING_CANCEL:
-            if now < command.earlier_until + CLOCK_MARGIN:
+            if await self._may_arrive(command):
                 await self._put_back(command, Ambiguous("canceled, and perhaps on its way"))
                 return False
             async with self._settling(command) as session:
@@ -158,6 +173,8 @@ class Dispatcher:
                 if current.status.is_open:
                     await end(session, current, OrderStatus.CANCELED, NEVER_SENT)
             return False
+        async with self._database.sessions() as session:
+            is_forbidden = await outbox.is_forbidden(session, command)
         if is_forbidden:
             await self._put_back(command, NotSent("trading is halted"))
         return not is_forbidden
@@ -224,14 +241,18 @@ class Dispatcher:
         if known is not None:
             await self._watch.look(command.account_id)
 
-    async def _put_back(self, command: Command, trouble: Trouble) -> None:
+    async def _put_back(
+        self, command: Command, trouble: Trouble, *, may_arrive: bool = False
+    ) -> None:
         """Have it tried again: soon after the first attempt, later after more of them."""
         seconds = _DELAYS[min(command.attempts, len(_DELAYS)) - 1]
         if isinstance(trouble, RateLimited):
             seconds = max(seconds, trouble.retry_after)
         _log.warning("a command is not settled", command=str(command.id), trouble=str(trouble))
         async with self._database.sessions() as session, transactional(session):
-            await outbox.put_back(session, command, seconds, str(trouble))
+            await outbox.put_back(
+                session, command, seconds, str(trouble), may_arrive=may_arrive
+            )
 
 
 def _request(order: Order, command: Command) -> VenueOrderRequest:
@@ -247,4 +268,5 @@ def _request(order: Order, command: Command) -> VenueOrderRequest:
         post_only=order.post_only,
         worst_price=order.hold_price if order.type is OrderType.MARKET else None,
         valid_until=command.valid_until,
+        client_order_id=order.client_order_id,
     )

@@ -47,7 +47,7 @@ class Command(Base):
     was taken before (`attempts` > 0) may have been sent: the exchange is asked first.
 
     After `valid_until` the exchange does nothing with it, nor after `earlier_until` with what was
-    sent of it before.
+    sent of it before; None, if nothing was.
 
     A deposit without `deposit_id` is money that the books had before the exchange was there.
     """
@@ -169,22 +169,45 @@ async def is_forbidden(session: AsyncSession, command: Command) -> bool:
     return await session.scalar(query) is not None
 
 
-async def put_back(session: AsyncSession, command: Command, seconds: float, error: str) -> None:
-    """Let the command be taken again after so many seconds, unless it was taken meanwhile."""
+async def put_back(
+    session: AsyncSession, command: Command, seconds: float, error: str, *, may_arrive: bool
+) -> None:
+    """Let the command be taken again after so many seconds, unless it was taken meanwhile.
+
+    `may_arrive`: it was sent, and nobody knows whether the exchange has got it or will.
+    """
     await session.execute(
         update(Command)
-        .where(
-            Command.account_id == command.account_id,
-            Command.id == command.id,
-            Command.claimed_by == command.claimed_by,
-            Command.attempts == command.attempts,
-        )
+        .where(*_is_own(command))
         .values(
             due_at=_seconds_from_now(seconds),
             claimed_until=func.clock_timestamp(),
+            valid_until=Command.valid_until if may_arrive else Command.earlier_until,
             last_error=error[:500],
         )
         .execution_options(synchronize_session=False)
+    )
+
+
+async def is_own(session: AsyncSession, command: Command) -> bool:
+    """Tell whether nobody has taken the command since, and keep it so until the commit."""
+    query = select(Command.id).where(*_is_own(command)).with_for_update()
+    return await session.scalar(query) is not None
+
+
+async def may_arrive(session: AsyncSession, command: Command, margin: timedelta) -> bool:
+    """Tell whether the exchange may still do what was sent before the command was taken."""
+    if command.earlier_until is None:
+        return False
+    return await session.scalar(select(func.clock_timestamp() < command.earlier_until + margin))
+
+
+def _is_own(command: Command) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Command.account_id == command.account_id,
+        Command.id == command.id,
+        Command.claimed_by == command.claimed_by,
+        Command.attempts == command.attempts,
     )
 
 

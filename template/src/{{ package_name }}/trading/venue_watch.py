@@ -1,7 +1,7 @@
 """The watch: fetches fills and ends of orders from the exchange, and settles them.
 
-Fills are fetched after a cursor, which is committed together with them: none is lost, and one that
-comes twice changes nothing.
+Fills are fetched after a cursor, which is committed together with the last of them, in whatever
+order they come: none is lost, and one that comes twice changes nothing.
 """
 
 from datetime import timedelta
@@ -71,7 +71,8 @@ class VenueWatch:
                 await lock_books(session, account_id)
                 for fill in part:
                     new += await apply_fill(session, venue, fill) is not None
-                await _move_cursor(session, account_id, venue, part[-1].cursor)
+                if part[-1] is fills[-1]:
+                    await _move_cursor(session, account_id, venue, part[-1].cursor)
         return new
 
     async def fetch_ends(self, account_id: UUID) -> None:

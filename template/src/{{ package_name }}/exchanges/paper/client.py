@@ -107,7 +107,10 @@ class PaperExchange:
 
     async def place(self, request: VenueOrderRequest) -> PlaceOutcome:
         return await self._request(
-            Op.PLACE, request.venue_client_id, lambda: self.venue.place(request)
+            Op.PLACE,
+            request.venue_client_id,
+            lambda: self.venue.place(request),
+            request.client_order_id,
         )
 
     async def cancel(self, account_id: UUID, venue_client_id: str) -> CancelOutcome:
@@ -125,10 +128,14 @@ class PaperExchange:
         )
 
     async def _request(
-        self, op: Op, client_id: str, do: Callable[[], Awaitable[T]]
+        self,
+        op: Op,
+        client_id: str,
+        do: Callable[[], Awaitable[T]],
+        own_name: str | None = None,
     ) -> T | Trouble | Rejected:
         try:
-            kinds = await self._of_call(op, client_id)
+            kinds = await self._of_call(op, client_id, own_name)
             trouble = next(
                 (kind for kind in kinds if kind in _TROUBLE or kind is Kind.REJECT), None
             )
@@ -202,9 +209,9 @@ class PaperExchange:
             kinds += found
         return answer
 
-    async def _of_call(self, op: Op, client_id: str) -> list[Kind]:
+    async def _of_call(self, op: Op, client_id: str, own_name: str | None = None) -> list[Kind]:
         await self._wait()
-        return await self.faults.of_call(op, client_id)
+        return await self.faults.of_call(op, client_id, own_name)
 
     async def _wait(self) -> None:
         least, most = self._latency

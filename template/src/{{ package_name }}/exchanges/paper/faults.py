@@ -14,7 +14,10 @@ _NEXT = (
     select(faults.c.id)
     .where(
         faults.c.op.in_([bindparam("verb"), Op.ANY.value]),
-        or_(faults.c.client_id.is_(None), faults.c.client_id == bindparam("client")),
+        or_(
+            faults.c.client_id.is_(None),
+            faults.c.client_id.in_([bindparam("client"), bindparam("own_name")]),
+        ),
         faults.c.times > 0,
     )
     .order_by(faults.c.id)
@@ -52,10 +55,14 @@ class Faults:
         self._sessions = sessions
         self._seed = seed
 
-    async def of_call(self, op: Op, client_id: str) -> list[Kind]:
-        """Return what goes wrong with this call of the verb; it counts as one."""
+    async def of_call(self, op: Op, client_id: str, own_name: str | None = None) -> list[Kind]:
+        """Return what goes wrong with this call of the verb; it counts as one.
+
+        A scripted fault is of the order's name at the venue, or of its owner's own name for it.
+        """
         named = {"verb": op.value, "client": client_id}
-        scripted = await execute_single(self._sessions, _TAKE, named)
+        either = named | {"own_name": own_name or client_id}
+        scripted = await execute_single(self._sessions, _TAKE, either)
         kinds = [Kind(row.kind) for row in scripted]
         if planned := self.plan.kinds_for(op):
             [row] = await execute_single(self._sessions, _COUNT, named)

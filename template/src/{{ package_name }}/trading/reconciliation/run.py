@@ -88,8 +88,8 @@ class Reconciler:
     async def reconcile(self, account_id: UUID, trigger: Trigger) -> Reconciliation:
         """Compare one account with the exchange, and return what was found.
 
-        A run at a request or at the start is stored, a periodic one where it ends in another way
-        than the one before.
+        A run at a request is stored, and the one that ends the start; another one where it ends in
+        another way than the one before.
         """
         async with self._database.sessions() as session:
             started = await session.scalar(select(func.clock_timestamp()))
@@ -236,7 +236,10 @@ class Reconciler:
             started_at=started,
         )
         async with self._database.sessions() as session, transactional(session):
-            if trigger is not Trigger.PERIODIC or await _last(session, account_id) is not status:
+            is_told = trigger is Trigger.REQUEST or (
+                trigger is Trigger.START and status is not ReconciliationStatus.FAILED
+            )
+            if is_told or await _last(session, account_id) is not status:
                 session.add(run)
                 await session.flush()
                 await session.refresh(run)
