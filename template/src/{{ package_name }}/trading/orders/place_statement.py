@@ -61,7 +61,8 @@ def _new(column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
     return _given(column.key, type_)
 
 
-_zero, _one = literal_column("0"), literal_column("1")
+_zero: ColumnElement[Any] = literal_column("0")
+_one: ColumnElement[Any] = literal_column("1")
 _AMOUNT = cast("Numeric[Any]", Order.qty.type)
 _account_id, _symbol, _held = _new(Order.account_id), _new(Order.symbol), _new(Order.held)
 _buying, _selling = _new(Position.buying), _new(Position.selling)
