@@ -199,7 +199,8 @@ async def may_arrive(session: AsyncSession, command: Command, margin: timedelta)
     """Tell whether the exchange may still do what was sent before the command was taken."""
     if command.earlier_until is None:
         return False
-    return await session.scalar(select(func.clock_timestamp() < command.earlier_until + margin))
+    now = await session.scalar(select(func.clock_timestamp()))
+    return now is None or now < command.earlier_until + margin
 
 
 def _is_own(command: Command) -> tuple[ColumnElement[bool], ...]:
