@@ -126,7 +126,7 @@ class Dispatcher:
             case Accepted(venue_order_id):
                 async with self._settling(command) as session:
                     await accept(session, order.account_id, order.id, venue_order_id)
-                await self._watch.look(order.account_id)
+                await self._watch.look_at(order)
             case Duplicate():
                 known = await self._known(order)
                 if known is None:

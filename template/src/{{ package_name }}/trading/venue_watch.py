@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ..core.database.session import Database
 from ..core.database.transactions import transactional
 from ..exchanges.client import ExchangeClient, VenueError
+from ..market.words import TimeInForce
 from .account_books import lock_books
 from .orders.model import Order
 from .orders.states import OPEN, OrderStatus
@@ -58,6 +59,12 @@ class VenueWatch:
         await self.fetch_fills(account_id)
         await self.fetch_ends(account_id)
 
+    async def look_at(self, order: Order) -> None:
+        """Settle what became of an order that was just accepted: one that can't rest has ended."""
+        await self.fetch_fills(order.account_id)
+        if order.time_in_force is not TimeInForce.GTC:
+            await self._fetch_end(order)
+
     async def fetch_fills(self, account_id: UUID) -> int:
         """Settle the account's new fills, and return how many were new."""
         venue = self._exchange.name
@@ -90,16 +97,18 @@ class VenueWatch:
             order.venue_client_id for order in await self._exchange.open_orders(account_id)
         }
         for order in ours:
-            if order.venue_client_id in open_there:
-                continue
-            report = await self._exchange.get_order(account_id, order.venue_client_id)
-            if report is None:  # reconciliation tells of it; nobody concludes anything
-                continue
-            if report.filled_qty > order.filled_qty:
-                await self.fetch_fills(account_id)
-            async with self._database.sessions() as session, transactional(session):
-                await lock_books(session, account_id)
-                await apply_report(session, report)
+            if order.venue_client_id not in open_there:
+                await self._fetch_end(order)
+
+    async def _fetch_end(self, order: Order) -> None:
+        report = await self._exchange.get_order(order.account_id, order.venue_client_id)
+        if report is None:  # reconciliation tells of it; nobody concludes anything
+            return
+        if report.filled_qty > order.filled_qty:
+            await self.fetch_fills(order.account_id)
+        async with self._database.sessions() as session, transactional(session):
+            await lock_books(session, order.account_id)
+            await apply_report(session, report)
 
     async def _is_due(self, account_id: UUID, every: float) -> bool:
         """Tell whether it is time to look, and see to it that no other replica does as well."""
