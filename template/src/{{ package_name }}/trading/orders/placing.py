@@ -120,7 +120,7 @@ async def _place(
             except IntegrityError:
                 rows = []  # an order of that name was placed at the same time
             if rows:
-                return Order(**rows[0]._mapping), True
+                return Order.of_row(rows[0]), True
         existing = await _existing(source, account_id, request)
         if existing is not None:
             return existing, False
