@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..config import settings_class
-from ..process.garbage import end_without_collecting
+from ..process.garbage import end_without_collecting, importing
 from .configuration import check_config
 from .running import fail, or_fail, settings_or_exit
 from .service import Seed, Service
@@ -99,7 +99,8 @@ def serve(
 ) -> None:
     """Run the API on the PostgreSQL and Redis that the settings name."""
     settings = settings_or_exit()
-    from .serving import run_service
+    with importing():
+        from .serving import run_service
 
     run_service(context.obj, settings, host or settings.http.host, port or settings.http.port)
 
