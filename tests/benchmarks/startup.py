@@ -108,7 +108,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             for start, measure in starts.items():
                 seconds[start].append(measure())
-    print(f"\nCPU seconds of a start, medians of {ROUNDS}; beside bare FastAPI, SQLAlchemy, redis\n")
+    print(f"\nCPU seconds of a start, medians of {ROUNDS}, and as a share of the bare one's\n")
     of_bare = seconds["bare, until ready"]
     for start, found in seconds.items():
         ratio = statistics.median(one / of for one, of in zip(found, of_bare, strict=True))
