@@ -72,7 +72,7 @@ def create_engine(
         connect_args={
             "timeout": db.connect_timeout,
             "target_session_attrs": settings.target_session_attrs,
-            **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
+            **_session_options(db, session),
             **(connect_args or {}),
         },
         **options,
@@ -81,6 +81,12 @@ def create_engine(
         # PgBouncer refuses a connection that asks for them at its start.
         set_in_each_transaction(engine, session)
     return engine
+
+
+def _session_options(db: DatabaseSettings, session: dict[str, str]) -> dict[str, Any]:
+    if not db.behind_pgbouncer:
+        return {"server_settings": session}
+    return {} if db.prepared_statements else WITHOUT_SESSION
 
 
 def set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:
@@ -159,11 +165,17 @@ class Database:
                 raise errors.exceptions[0] from None
         return self._warm_up
 
-    def renew(self) -> None:
-        """Close the pool's connections, each when it is free; new ones go where the server is."""
+    def renew(self, before: float | None = None) -> None:
+        """Close the pool's connections, each when it is free; new ones go where the server is.
+
+        Those that were opened before that time, by the monotonic clock, are closed at once, also if
+        in use: another server is there now, and nobody would ever answer.
+        """
         pool = self.engine.pool
         assert isinstance(pool, MonitoredPool)
         pool.renew()
+        if before is not None:
+            pool.cut(before)
 
     async def close(self) -> None:
         await self.engine.dispose()
