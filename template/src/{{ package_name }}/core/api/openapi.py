@@ -65,7 +65,8 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             responses = operation["responses"]
             content = responses["default"]["content"]
-            content[PROBLEM_JSON] = content.pop("application/json")
+            [answered_as] = content  # JSON, or what a stream is
+            content[PROBLEM_JSON] = content.pop(answered_as)
             for code in _errors_of_requests(operation):
                 _add(responses, code)
     return document
