@@ -139,9 +139,7 @@ class Dispatcher:
                 _log.warning("order rejected", order=str(order.id), reason=reason, why=message)
                 await self._reject(command, order, reason)
             case _:
-                await self._put_back(
-                    command, outcome, may_arrive=isinstance(outcome, Ambiguous)
-                )
+                await self._put_back(command, outcome, may_arrive=isinstance(outcome, Ambiguous))
 
     async def _reject(self, command: Command, order: Order, reason: str) -> None:
         """End the order, unless the exchange may have another request for it.
@@ -250,9 +248,7 @@ class Dispatcher:
             seconds = max(seconds, trouble.retry_after)
         _log.warning("a command is not settled", command=str(command.id), trouble=str(trouble))
         async with self._database.sessions() as session, transactional(session):
-            await outbox.put_back(
-                session, command, seconds, str(trouble), may_arrive=may_arrive
-            )
+            await outbox.put_back(session, command, seconds, str(trouble), may_arrive=may_arrive)
 
 
 def _request(order: Order, command: Command) -> VenueOrderRequest:
