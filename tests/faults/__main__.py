@@ -10,6 +10,7 @@ from pathlib import Path
 
 from table import Row, print_table
 
+sys.path.append(str(Path.cwd()))  # for what the service's own tests have, such as a PgBouncer
 SCENARIOS = sorted(path.stem for path in (Path(__file__).parent / "scenarios").glob("[!_]*.py"))
 
 
