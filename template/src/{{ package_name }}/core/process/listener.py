@@ -62,6 +62,7 @@ class Listener:
     def close(self) -> None:
         if self._is_open:
             self._is_open = False
+            self._connections.load.end()
             self._loop.remove_reader(self._socket)
             self._socket.close()
 
