@@ -36,9 +36,7 @@ def answers_of(requests: Iterable[Request]) -> str:
     return ", ".join(f"{count:,} x {status or 'none'}" for status, count in sorted(counts.items()))
 
 
-def row_of(
-    fault: str, requests: Iterable[Request], begin: float, end: float, found: Audit
-) -> Row:
+def row_of(fault: str, requests: Iterable[Request], begin: float, end: float, found: Audit) -> Row:
     """The row of what came of the requests between these times."""
     asked = list(requests)
     answers = answers_of(between(asked, begin, end))

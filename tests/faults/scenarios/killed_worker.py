@@ -13,7 +13,7 @@ from table import Row, row_of
 from tests.core.support.processes import workers_of
 
 CLIENTS = 10
-BEFORE, AFTER = 2.0, 2.0
+BEFORE, AFTER = 1.0, 1.0
 CUT_SECONDS = 0.1
 """A client learns within that time that its connection is gone."""
 
@@ -41,7 +41,11 @@ async def _run(at: Servers, book: Book, death: signal.Signals) -> Row:
         (line,) = _deaths(running)
         is_other_there = other.is_running()
     row = row_of(
-        f"{death.name} of one of two workers", book.requests, begin, end, await audit(at, book.requests)
+        f"{death.name} of one of two workers",
+        book.requests,
+        begin,
+        end,
+        await audit(at, book.requests),
     )
     row.figures |= {
         "told of after": f"{told:.2f} s, as {line['reason']}",

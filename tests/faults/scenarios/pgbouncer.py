@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from audit import audit
-from load import Book, Load, between, percentile
+from load import Book, Load, between
 from processes import frozen, kill
 from servers import Servers, servers, service
 from sqlalchemy.engine import URL
@@ -14,7 +14,7 @@ from table import Row, row_of
 from tests.core.support.pgbouncer import PgBouncer, pgbouncer_program
 
 CLIENTS = 10
-BEFORE, AWAY, AFTER = 2.0, 4.0, 4.0
+BEFORE, AWAY, AFTER = 1.0, 4.0, 3.0
 RECOVERY = 2.0
 
 Fault = Callable[[Servers, PgBouncer], Awaitable[None]]
@@ -43,14 +43,16 @@ def _pgbouncer(at: Servers) -> PgBouncer:
 
 
 async def _run(at: Servers, book: Book, pgbouncer: PgBouncer, name: str, fault: Fault) -> Row:
-    async with service(at, **pgbouncer.environment) as running:
-        async with Load(running.port, book).during(CLIENTS, pause=0.1):
-            await asyncio.sleep(BEFORE)
-            begin = time.perf_counter()
-            await fault(at, pgbouncer)
-            back = time.perf_counter()
-            await asyncio.sleep(AFTER)
-            end = time.perf_counter()
+    async with (
+        service(at, **pgbouncer.environment) as running,
+        Load(running.port, book).during(CLIENTS, pause=0.1),
+    ):
+        await asyncio.sleep(BEFORE)
+        begin = time.perf_counter()
+        await fault(at, pgbouncer)
+        back = time.perf_counter()
+        await asyncio.sleep(AFTER)
+        end = time.perf_counter()
     row = row_of(name, book.requests, begin, end, await audit(at, book.requests))
     meanwhile, later = between(book.requests, begin, end), between(book.requests, back, end)
     late = [r.sent - back for r in later if not r.is_success]

@@ -10,7 +10,7 @@ from servers import Servers, servers, service
 from table import Row, row_of
 
 CLIENTS = 10
-BEFORE, DRAIN = 2.0, 2.0
+BEFORE, DRAIN = 1.0, 2.0
 
 
 def run() -> list[Row]:
