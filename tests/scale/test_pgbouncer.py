@@ -4,10 +4,11 @@ import asyncio
 import re
 from pathlib import Path
 
-import httpx
-from orders import place_many
+from load import Book, Load
+from servers import Trader
 from sqlalchemy import text
 from tests.conftest import KeyFor
+from tests.core.support.live import serving
 from tests.core.support.pgbouncer import PgBouncer
 from trading_service.core.database.session import Database
 from trading_service.main import create_app
@@ -40,16 +41,15 @@ async def test_5000_orders_leave_nothing_behind(
 ) -> None:
     app = create_app(pgbouncer.before(settings))
     headers = await key_for(demo, "trade")
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://s", headers=headers) as client,
-    ):
-        assert await place_many(client, 1000) == {201}
+    book = Book([Trader(demo.id, headers["Authorization"].removeprefix("Bearer "))], cancels=0)
+    async with app.router.lifespan_context(app), serving(app) as port:
+        load = Load(port, book, patience=60)
+        await load.until(lambda: len(book.requests) == 1000, clients=8)
         before = await backends(app.resources.database)
-        assert await place_many(client, 4000) == {201}
+        await load.until(lambda: len(book.requests) == 5000, clients=8)
         after = await backends(app.resources.database)
 
+    assert all(request.is_success for request in book.requests)
     print(f"(statements, kB) of each backend after 1,000 orders: {before}, 5,000: {after}")
     assert before.keys() == after.keys()
     for pid in before:
