@@ -21,7 +21,6 @@ import uvicorn
 
 from ..config import Settings
 from ..observability.metrics import note_workers
-from .listener import Listener
 
 _log = structlog.get_logger(__name__)
 
@@ -140,17 +139,15 @@ class _Ending:
                 await self._hurries.wait()
 
 
-async def close_listener(listener: asyncio.Server | Listener) -> None:
+async def close_listener(listener: asyncio.Server) -> None:
     """Close a listener when nobody waits to be accepted: closing it would cut them off."""
     queue = select.poll()
     for socket in listener.sockets:
         queue.register(socket.fileno(), select.POLLIN)
     deadline = time.monotonic() + _LAST_REQUESTS_SECONDS
-    # asyncio's own cuts off those too that it has just accepted. Ours does not, so that it is
-    # closed at the first moment at which nobody waits: where many come there are no three in a row.
-    needed = 1 if isinstance(listener, Listener) else _ROUNDS_TO_ACCEPT
     empty = 0
-    while empty < needed and time.monotonic() < deadline:
+    # Whoever is accepted in one round of the loop gets a transport in the next ones.
+    while empty < _ROUNDS_TO_ACCEPT and time.monotonic() < deadline:
         await asyncio.sleep(0)
         empty = 0 if queue.poll(0) else empty + 1
     listener.close()
