@@ -23,7 +23,7 @@ async def _run(at: Servers, book: Book, workers: int) -> Row:
     settings = {"HTTP_WORKERS": str(workers), "HTTP_DRAIN": str(DRAIN)}
     async with service(at, **settings) as running:
         await until(lambda: starts_of(running) == workers, 0)
-        async with Load(running.port, book).during(CLIENTS):
+        async with Load(running.port, book, patience=20).during(CLIENTS):
             await asyncio.sleep(BEFORE)
             begin = time.perf_counter()
             running.process.terminate()
