@@ -126,6 +126,9 @@ def faults(session: nox.Session) -> None:
     """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
     service = minimal_service(session)
     python = str(service / ".venv" / "bin" / "python")
+    beside = nox.project.dependency_groups(nox.project.load_toml(), "faults")
+    command = ["uv", "pip", "install", f"--python={python}", *beside]
+    session.run(*command, env=UV, external=True, success_codes=[0, 1, 2])  # one row can do without
     with session.chdir(service), timed(session, "faults"):
         session.run(python, str(HERE / "tests" / "faults"), *session.posargs, external=True)
 

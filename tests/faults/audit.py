@@ -41,6 +41,8 @@ async def audit(servers: Servers, requests: Iterable[Request]) -> Audit:
     - An acknowledged order is there once, by its id and its name, and open unless canceled.
     - An acknowledged cancel has canceled. An order that nobody has canceled is not.
     - An order that was refused is not there, and none is that nobody has asked for.
+    - No cancel was told that there is no such order: only acknowledged ones are canceled.
+    - An open order holds what it costs, and a canceled one nothing.
     - What is held of a currency is the sum of the open orders; available and held are constant.
     """
     connection = await servers.connect()
@@ -55,7 +57,10 @@ async def audit(servers: Servers, requests: Iterable[Request]) -> Audit:
     _compare_orders(found, asked, orders)
     _compare_cancels(found, asked, orders)
     mine = {trader.account_id for trader in servers.traders}
-    _compare_holds(found, orders, [row for row in balances if row["account_id"] in mine])
+    held = [row for row in balances if row["account_id"] in mine]
+    if len(held) != len(mine) * len(FUNDS):
+        found.faults.append(f"there are {len(held)} balances, not {len(mine) * len(FUNDS)}")
+    _compare_holds(found, orders, held)
     return found
 
 
@@ -92,6 +97,8 @@ def _compare_cancels(found: Audit, requests: list[Request], orders: list[Any]) -
             found.canceled += 1
             if row["status"] != "canceled":
                 found.faults.append(f"{row['client_order_id']} is open after its cancel")
+        elif 404 in answers:
+            found.faults.append(f"{row['client_order_id']} was not found by its cancel")
         elif row["status"] == "canceled" and answers <= NOT_STORED:
             found.faults.append(f"{row['client_order_id']} is canceled, and nobody was told so")
 
@@ -101,6 +108,8 @@ def _compare_holds(found: Audit, orders: list[Any], balances: list[Any]) -> None
     for row in orders:
         if row["status"] == "new":
             held[row["account_id"], row["held_currency"]] += row["held"]
+            if row["held"] != row["qty"] * row["limit_price"]:  # each of them buys
+                found.faults.append(f"{row['client_order_id']} holds {row['held']}")
         elif row["held"]:
             found.faults.append(f"{row['client_order_id']} is canceled and holds {row['held']}")
     for row in balances:

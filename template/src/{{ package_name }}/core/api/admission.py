@@ -4,8 +4,6 @@ A request passes it before its body is read, before its key is looked up, and be
 a database. All of it is counted per process; nothing is shared with others.
 """
 
-import math
-import random
 from collections import Counter
 from uuid import UUID
 
@@ -15,12 +13,12 @@ from starlette.types import Scope
 from ..alerts.alert import Alert
 from ..alerts.alerts import Alerts
 from ..config import Settings
-from ..errors import ErrorCode, TradingException
 from ..observability.addresses import neighbourhood
-from ..observability.admission_figures import KEYS_REFUSED, SHED, WAITING
+from ..observability.admission_figures import KEYS_REFUSED, REASONS, SHED, WAITING
 from ..process.callers import Caller, caller_of
 from ..process.rates import Rates
 from ..process.slots import Slots
+from .refusals import Refusal, RefusalLog, refusal
 
 _READING = {"GET", "HEAD", "OPTIONS"}
 _KNOWN_KEYS = 10_000
@@ -49,27 +47,28 @@ class Admission:
         self._by_key = Rates(http.key_rate, 2 * http.key_rate)
         self._by_client = Rates(http.client_rate, 2 * http.client_rate)
         self._unknown_keys = Rates(http.unknown_keys / 60, http.unknown_keys)
+        self._log = RefusalLog()
         self._refused: Counter[str] = Counter()
         self._refused_before: Counter[str] = Counter()
+
+    def refusal_of(self, scope: Scope, caller: Caller) -> Refusal | None:
+        """Return why the request is refused, if that is known at once. It is noted then."""
+        found = self._refusal_of(scope, caller)
+        if found is not None:
+            self._count(found.reason)
+            self._log.note(found.reason, caller.address, self._known.get(caller.key))
+        return found
 
     async def admit(self, scope: Scope, caller: Caller) -> None:
         """Return when the request may be served. Raises TradingException for one that may not.
 
-        `leave` has to follow in any case.
+        `refusal_of` has found nothing against it just now; `leave` has to follow in any case.
         """
-        if caller.deadline is not None:
-            caller.refuse_if_late()
-        is_reading = scope["method"] in _READING
-        places = (self._in_flight,) if is_reading else (self._writing, self._in_flight)
-        if caller.key:
-            account = self._known.get(caller.key)
-            self._refuse_the_frequent(caller, is_known=account is not None)
-            for slots in places:
-                if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
-                    raise self._refusal("overload")  # and not after it has waited for its turn
-            if account is not None:
-                await self._take_turn(account, caller)
-        for slots in places:
+        caller.refuse_if_late()
+        account = self._known.get(caller.key)
+        if account is not None:
+            await self._take_turn(account, caller)
+        for slots in self._places(scope):
             await self._take(slots, caller, "overload")
 
     def leave(self, caller: Caller) -> None:
@@ -107,6 +106,7 @@ class Admission:
 
     def check(self, alerts: Alerts) -> None:
         """Tell `alerts` what was refused since the last time. Called every few seconds."""
+        self._log.tell_the_rest()
         news = self._refused - self._refused_before
         self._refused_before = self._refused.copy()
         for reason, (key, begun, over) in _ALERTS.items():
@@ -121,15 +121,31 @@ class Admission:
     def _slots(self, limit: int) -> Slots:
         return Slots(limit, self._most_waiting)
 
-    def _refuse_the_frequent(self, caller: Caller, *, is_known: bool) -> None:
+    def _refusal_of(self, scope: Scope, caller: Caller) -> Refusal | None:
+        account = self._known.get(caller.key)
+        if caller.key and (found := self._too_frequent(caller, is_known=account is not None)):
+            return found
+        for slots in self._places(scope):
+            if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
+                return refusal("overload")  # and not after it has waited for its turn
+        if account in self._accounts and not self._accounts[account].has_room(self._queue_timeout):
+            return refusal("account")
+        return None
+
+    def _places(self, scope: Scope) -> tuple[Slots, ...]:
+        is_reading = scope["method"] in _READING
+        return (self._in_flight,) if is_reading else (self._writing, self._in_flight)
+
+    def _too_frequent(self, caller: Caller, *, is_known: bool) -> Refusal | None:
         client = neighbourhood(caller.address)
         if client and (seconds := self._by_client.take(client)):
-            raise self._refusal("client", seconds)
+            return refusal("client", seconds)
         if is_known:
             if seconds := self._by_key.take(caller.key):
-                raise self._refusal("key", seconds)
+                return refusal("key", seconds)
         elif seconds := self._unknown_keys.wait_of(client):
-            raise self._refusal("unknown_keys", seconds)
+            return refusal("unknown_keys", seconds)
+        return None
 
     async def _take_turn(self, account: UUID, caller: Caller) -> None:
         slots = self._accounts.get(account)
@@ -149,30 +165,17 @@ class Admission:
         with WAITING.track_inprogress():
             is_taken = await slots.take(caller.patience(self._queue_timeout))
         if not is_taken:
-            raise self._refusal(reason)
+            self._count(reason)
+            raise refusal(reason).as_exception()
         caller.slots.append(slots)
         caller.refuse_if_unwanted()
 
-    def _refusal(self, reason: str, seconds: float = 0) -> TradingException:
-        SHED.labels(reason).inc()
+    def _count(self, reason: str) -> None:
+        _SHED[reason].inc()
         self._refused[reason] += 1
-        code, text = _REFUSALS[reason]
-        details = {} if code is ErrorCode.OVERLOADED else {"reason": reason}
-        return TradingException(code, text, details, retry_after(seconds))
 
 
-def retry_after(seconds: float = 0) -> dict[str, str]:
-    """Return the header that says when to come back: not all at the same time."""
-    return {"Retry-After": str(math.ceil(seconds) + random.randint(1, 3))}  # noqa: S311
-
-
-_REFUSALS = {
-    "overload": (ErrorCode.OVERLOADED, "Too many requests are being served; nothing was done"),
-    "account": (ErrorCode.RATE_LIMITED, "Too many requests of this account are being served"),
-    "key": (ErrorCode.RATE_LIMITED, "This API key sends too many requests"),
-    "client": (ErrorCode.RATE_LIMITED, "This address sends too many requests"),
-    "unknown_keys": (ErrorCode.RATE_LIMITED, "This address has sent too many unknown API keys"),
-}
+_SHED = {reason: SHED.labels(reason) for reason in REASONS}
 _ALERTS = {
     # Key, title, and title of the end.
     "overload": (

@@ -21,7 +21,7 @@ from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .admission import Admission
-from .admission_middleware import DEADLINE, AdmissionMiddleware
+from .admission_middleware import DEADLINE, AdmissionMiddleware, DoorMiddleware
 from .examples import with_examples
 from .exits import ExitsMiddleware
 from .health import router as health_router
@@ -29,6 +29,7 @@ from .metrics import router as metrics_router
 from .openapi import HEALTH_TAG, operation_id, with_problems
 from .pages import docs_router, front_router
 from .problems import Problem, install_error_handlers
+from .refusals import answer_refusal
 from .request_limits import RequestLimitsMiddleware
 from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
 from .routing import ServiceRoute, ask_last
@@ -113,7 +114,7 @@ class ServiceAPI(FastAPI):
         self.admission.check(resources.alerts)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Build the middleware, outermost first: lifecycle, request id, log, CORS, admission.
+        """Build the middleware, outermost first: lifecycle, request id, door, log and so on.
 
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
@@ -123,18 +124,22 @@ class ServiceAPI(FastAPI):
         ask_last(self.router.routes, self._own_routes)
         self.include_router(front_router)  # the last, so that a service may have its own
         self.add_middleware(ExitsMiddleware)  # likewise, around what the service has added
-        app: ASGIApp = AdmissionMiddleware(super().build_middleware_stack(), self.admission)
+        app = self._with_cors(AdmissionMiddleware(super().build_middleware_stack(), self.admission))
+        refusing = self._with_cors(answer_refusal)
+        app = DoorMiddleware(RequestLogMiddleware(app), refusing, self.admission)
+        return LifecycleMiddleware(RequestIDMiddleware(app), self.lifecycle)
+
+    def _with_cors(self, app: ASGIApp) -> ASGIApp:
         origins = self.settings.http.cors_origins
-        if origins:
-            app = CORSMiddleware(
-                app,
-                allow_origins=origins,
-                allow_methods=["*"],
-                allow_headers=["Authorization", "Content-Type", HEADER, DEADLINE],
-                expose_headers=[HEADER, "Retry-After"],
-            )
-        app = RequestIDMiddleware(RequestLogMiddleware(app))
-        return LifecycleMiddleware(app, self.lifecycle)
+        if not origins:
+            return app
+        return CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["Authorization", "Content-Type", HEADER, DEADLINE],
+            expose_headers=[HEADER, "Retry-After"],
+        )
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, which is made anew after a route was added."""

@@ -25,6 +25,9 @@ from ..redis.monitor import RedisPoolMonitor
 
 _log = structlog.get_logger(__name__)
 
+# Seconds after which a server is asked again that did not answer.
+_AGAIN = 1.0
+
 T = TypeVar("T")
 
 
@@ -98,6 +101,7 @@ async def open_resources(
                 await health.start()
                 for seconds, work in (
                     (settings.health.interval, health.look),
+                    (min(_AGAIN, settings.health.interval), health.ask_again),
                     (settings.health.interval, partial(database.writes.check, alerts)),
                     (settings.monitor.interval, partial(database.monitor.check, alerts)),
                     (settings.monitor.interval, partial(redis_monitor.check, alerts)),

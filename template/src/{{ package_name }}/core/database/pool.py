@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 import structlog
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -64,6 +65,7 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         self._lifetime = recycle if recycle > -1 else float("inf")
         self._in_use_at_most = 0
         self._peaks: deque[int] = deque(maxlen=_PEAKS)
+        self._records: WeakSet[ConnectionPoolEntry] = WeakSet()
         self._shape(pool_size)
 
     def _shape(self, size: int) -> None:
@@ -101,6 +103,21 @@ class MonitoredPool(AsyncAdaptedQueuePool):
         """
         if info is None or info.get(OPENED_AT, _NOW) >= self._renewed_at:
             self._renewed_at = time.monotonic()
+
+    def cut(self, before: float) -> None:
+        """Close at once what was opened before that time, on the monotonic clock, also if in use.
+
+        Whoever waits for an answer there gets an error, as when the server closes the connection.
+        """
+        for record in list(self._records):
+            connection: Any = record.driver_connection
+            if connection is not None and record.info.get(OPENED_AT, _NOW) < before:
+                connection.terminate()
+
+    def _create_connection(self) -> ConnectionPoolEntry:
+        record = super()._create_connection()
+        self._records.add(record)
+        return record
 
     def _invalidate(
         self,

@@ -159,11 +159,17 @@ class Database:
                 raise errors.exceptions[0] from None
         return self._warm_up
 
-    def renew(self) -> None:
-        """Close the pool's connections, each when it is free; new ones go where the server is."""
+    def renew(self, before: float | None = None) -> None:
+        """Close the pool's connections, each when it is free; new ones go where the server is.
+
+        Those that were opened before that time, by the monotonic clock, are closed at once, also if
+        in use: another server is there now, and nobody would ever answer.
+        """
         pool = self.engine.pool
         assert isinstance(pool, MonitoredPool)
         pool.renew()
+        if before is not None:
+            pool.cut(before)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -1,5 +1,6 @@
 """Writes that PostgreSQL can't do, while it answers: its disk is full, or broken."""
 
+import re
 import time
 from typing import Any
 
@@ -13,12 +14,16 @@ _BROKEN = ("53", "58")
 # Where the `info` of a connection has the transaction that wrote on it after a failure.
 _WROTE_IN = "wrote_in"
 _ALERT = "writes:database"
+_CHANGE = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM|MERGE INTO)\b", re.IGNORECASE)
+# Seconds since the last failure after which what is stored shows that all is well: on a full disk
+# some of the writes still find room.
+_SETTLED = 3.0
 # Seconds after which a failure tells nothing about now: perhaps nobody writes any more.
 _REMEMBERED = 60.0
 
 
 class Writes:
-    """Watches an engine: did writes fail lately, and has none been committed since?"""
+    """Watches an engine: did writes fail lately, and was none committed some seconds later?"""
 
     def __init__(self, engine: Engine) -> None:
         self._reason = ""
@@ -30,7 +35,7 @@ class Writes:
 
     @property
     def failure(self) -> str:
-        """Reason of the last failed write; "" where one was committed since, or it is long ago."""
+        """Reason of the last failed write; "" where one was committed later, or it is long ago."""
         return self._reason if time.monotonic() - self._failed_at < _REMEMBERED else ""
 
     async def check(self, alerts: Alerts) -> None:
@@ -43,6 +48,10 @@ class Writes:
             self._is_told = False
             alerts.resolve(_ALERT, "PostgreSQL stores again, or nobody has tried lately")
 
+    @property
+    def _has_settled(self) -> bool:
+        return bool(self._reason) and time.monotonic() - self._failed_at >= _SETTLED
+
     def _on_error(self, context: ExceptionContext) -> None:
         sqlstate = getattr(context.original_exception, "sqlstate", None) or ""
         if sqlstate.startswith(_BROKEN) and _is_write(context.statement or ""):
@@ -50,19 +59,30 @@ class Writes:
             self._reason = f"a write failed with SQLSTATE {sqlstate}: {said}".partition("\n")[0]
             self._failed_at = time.monotonic()
 
-    def _on_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
-        if self._reason and _is_write(statement):
+    def _on_statement(
+        self,
+        connection: Connection,
+        cursor: Any,
+        statement: str,
+        _parameters: Any,
+        _context: Any,
+        is_many: bool,  # then there is no count of rows
+    ) -> None:
+        if self._has_settled and _is_write(statement) and (is_many or cursor.rowcount > 0):
             if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
                 self._reason = ""  # it was a transaction by itself
             else:
                 connection.info[_WROTE_IN] = connection.get_transaction()
 
     def _on_commit(self, connection: Connection) -> None:
-        if self._reason and connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
+        if not self._has_settled:
+            return
+        if connection.info.pop(_WROTE_IN, None) is connection.get_transaction():
             self._reason = ""  # a COMMIT that fails comes back as an error
 
 
 def _is_write(statement: str) -> bool:
     if statement.startswith("/*"):  # the request's id, see DB_TAG_QUERIES
         statement = statement.partition("*/")[2]
-    return not statement.lstrip().upper().startswith("SELECT")
+    (verb, *_) = statement.upper().split(maxsplit=1) or [""]  # "" is a COMMIT
+    return bool(_CHANGE.search(statement)) if verb == "WITH" else verb != "SELECT"

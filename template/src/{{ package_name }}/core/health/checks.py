@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal, Protocol
 
 import asyncpg  # type: ignore[import-untyped]
@@ -55,7 +56,7 @@ class HealthCheck:
     An outcome may be used again for `max_age` seconds, and a question takes at most `timeout`
     seconds, after which its connection is thrown away. A change is logged, and an alert, once; a
     critical one where the service can't do without the server, `is_required`. `when_back` is called
-    when it answers again.
+    when it answers again, with the time when it was asked last that it had answered.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class HealthCheck:
         max_age: float,
         alerts: Alerts,
         redactor: Redactor,
-        when_back: Callable[[], None],
+        when_back: Callable[[float], None],
     ) -> None:
         self.component = component
         self.is_required = is_required
@@ -81,6 +82,7 @@ class HealthCheck:
         self._when_back = when_back
         self._asked_at = 0.0
         self._down_since: float | None = float("-inf")
+        self._well_at = float("-inf")
         self._running: asyncio.Task[Outcome] | None = None
         self._question: asyncio.Task[None] | None = None
 
@@ -126,13 +128,16 @@ class HealthCheck:
             latency=time.monotonic() - started,
             reason=reason,
         )
+        was_down, well_at = self._down_since is not None, self._well_at
         if not reason:
-            self._down_since = None
+            self._down_since, self._well_at = None, started
         elif self._down_since is None:
             self._down_since = started
         note_health(self.component, not reason, outcome.latency, is_required=self.is_required)
         before, self.last = self.last, outcome
         self._tell_change(Status.HEALTHY if before is None else before.status, outcome)
+        if not reason and before is not None and was_down:
+            self._when_back(well_at)
         return outcome
 
     def _reason(self, question: asyncio.Task[None]) -> str:
@@ -158,8 +163,11 @@ class HealthCheck:
             self._alerts.fire(Alert(key, f"{component} does not answer", details, severity))
         else:
             _log.warning("health check recovered", component=component)
-            self._when_back()
             self._alerts.resolve(key, f"{component} answers again")
+
+
+def _nothing(_well_at: float) -> None:
+    pass
 
 
 def _forget(question: asyncio.Task[None]) -> None:
@@ -172,14 +180,15 @@ class HealthChecks:
     """The checks of PostgreSQL and Redis, and what they found lately.
 
     `renew_pool` is called where PostgreSQL takes writes elsewhere now, or is back: what is open to
-    where it was is of no use any more.
+    where it was is of no use any more. Where another server is there instead, or it has started
+    anew, it is called with the time when the old one was still there.
     """
 
     def __init__(
         self,
         settings: Settings,
         alerts: Alerts | None = None,
-        renew_pool: Callable[[], None] = lambda: None,
+        renew_pool: Callable[[float | None], None] = lambda _well_at: None,
     ) -> None:
         self.timeout = settings.health.server_timeout
         self.required = settings.health.required
@@ -187,7 +196,8 @@ class HealthChecks:
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self._problem = ""
         self._settings = settings
-        self._database = PostgresConnection(settings, renew_pool)
+        self._renew_pool = renew_pool
+        self._database = PostgresConnection(settings, partial(renew_pool, None))
         connections: dict[str, HealthConnection] = {
             "database": self._database,
             "redis": RedisConnection(settings),
@@ -204,10 +214,13 @@ class HealthChecks:
                 max_age=settings.health.max_age,
                 alerts=alerts,
                 redactor=redactor,
-                when_back=renew_pool if component == "database" else lambda: None,
+                when_back=self._database_is_back if component == "database" else _nothing,
             )
             for component, connection in connections.items()
         }
+
+    def _database_is_back(self, well_at: float) -> None:
+        self._renew_pool(well_at if self._database.is_another else None)
 
     async def database(self) -> Outcome:
         """Return the outcome for PostgreSQL, a new one unless there is one of just now."""
@@ -250,6 +263,11 @@ class HealthChecks:
         problem, self._problem = self._problem, self.migrations.problem
         if self._problem not in {"", problem}:
             _log.warning("tables can't be used", problem=self._problem)
+
+    async def ask_again(self) -> None:
+        """Ask what did not answer, so that its return, or its successor, is soon known."""
+        down = [check for name, check in self.checks.items() if self.is_down(name)]
+        await asyncio.gather(*(check.outcome() for check in down))
 
     async def close(self) -> None:
         """Close the connections."""

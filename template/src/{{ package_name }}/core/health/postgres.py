@@ -6,6 +6,7 @@ It is not of the pool: a busy pool delays no check, and a check takes no connect
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import nullcontext, suppress
+from datetime import datetime
 from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
@@ -65,6 +66,7 @@ class PostgresConnection:
         self._question = (
             f"SELECT {owner_sql(settings)} AS owner,"  # noqa: S608  # DB_SCHEMA is a plain name
             " current_setting('transaction_read_only')::bool AS is_read_only,"
+            " pg_postmaster_start_time() AS started,"
             f" ARRAY(SELECT version_num FROM {version_table(settings)}) AS revisions,"
             f" ARRAY({forbidden_sql(settings)}) AS forbidden"
         )
@@ -81,6 +83,12 @@ class PostgresConnection:
         """The service that the schema belongs to."""
         self.forbidden: list[str] = []
         """The tables of this service that the role has no right to."""
+        self.is_another = False
+        """The server that answered last has not started when the one before had.
+
+        Not known of those behind PgBouncer, to which our connections are.
+        """
+        self._started: datetime | None = None
 
     async def ask(self) -> None:
         """Raise an error unless PostgreSQL answers, and takes writes."""
@@ -113,6 +121,8 @@ class PostgresConnection:
             connection.terminate()
             self._when_moved()
             raise ReadOnlyServerError
+        started, self._started = self._started, row.get("started")
+        self.is_another = not self._behind_pgbouncer and started not in {None, self._started}
 
     def abort(self) -> None:
         """Throw the connection away, without waiting for anything."""

@@ -2,12 +2,14 @@
 
 from prometheus_client import Counter, Gauge
 
+REASONS = ("overload", "account", "key", "client", "unknown_keys")
+
 SHED = Counter(
     "http_requests_shed",
     "Requests that were refused before any work was done for them, by reason",
     ["reason"],
 )
-for _reason in ("overload", "account", "key", "client", "unknown_keys"):
+for _reason in REASONS:
     # From the start, or else the first would be no increase.
     SHED.labels(_reason)
 

@@ -21,7 +21,8 @@ _LOOK_SECONDS = 0.1
 class Caller:
     """The client of a request, in its scope while it is served.
 
-    `deadline` is in seconds since the epoch: nobody wants an answer after it.
+    `deadline` is in seconds since the epoch, NaN if it can't be read: nobody wants an answer
+    after it.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Caller:
         "address",
         "deadline",
         "is_answered",
+        "is_polling",
         "key",
         "slots",
     )
@@ -43,6 +45,8 @@ class Caller:
         self.account: UUID | None = None
         """Account whose turn it has; None as long as that is not known."""
         self.deadline = deadline
+        self.is_polling = False
+        """Set if it asks for what is always answered, such as health."""
         self.is_answered = False
         """Set when the response has begun."""
         self.slots: list[Slots] = []

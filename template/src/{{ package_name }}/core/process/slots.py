@@ -9,8 +9,11 @@ _WINDOW = 0.1
 """Seconds over which the pace is measured."""
 _FRESH = 1.0
 """Seconds for which the pace is believed when nobody has waited since."""
-_SHARE = 0.6
-"""Share of their patience that those who may wait are expected to need: the pace changes."""
+_SHARE = 0.25
+"""Share of their patience that those who may wait are expected to need.
+
+The pace may become a quarter of what it was: who waits should not be refused after all.
+"""
 
 
 class Slots:
