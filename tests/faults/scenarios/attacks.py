@@ -134,6 +134,7 @@ def _half_open(port: int, _trader: Trader) -> None:
     with ExitStack() as connections:
         for _ in range(CONNECTIONS // ATTACKERS):
             connections.enter_context(_connect(port)).sendall(GET)
+            time.sleep(SECONDS / CONNECTIONS * ATTACKERS)
         time.sleep(SECONDS)
 
 
@@ -170,7 +171,7 @@ def _nothing(_port: int, _trader: Trader) -> None:
 
 ATTACKS: dict[str, tuple[Attack, int]] = {
     "no attack, as a measure of the machine": (_nothing, 1),
-    f"{CONNECTIONS:,} half-open connections": (_half_open, ATTACKERS),
+    f"{CONNECTIONS:,} half-open connections within {SECONDS:.0f} s": (_half_open, ATTACKERS),
     f"{ATTACKERS} x 400 MB of header lines": (_headers, ATTACKERS),
     f"{ATTACKERS} x 400 MB of trailers": (_trailers, ATTACKERS),
     "pipelining without reading": (_pipelining, 1),
