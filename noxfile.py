@@ -161,6 +161,19 @@ def scale(session: nox.Session) -> None:
         session.run(str(python), "-m", "pytest", *tests, external=True)
 
 
+@nox.session
+def before(session: nox.Session) -> None:
+    """What was rendered before the newest migration passes its own tests with it."""
+    install(session, "render")
+    answers, work = SAMPLES / "minimal.yml", work_folder(session)
+    today = render(session, answers, work / "today")
+    service = render(session, answers, work / "before", version=before_newest_migration())
+    shutil.rmtree(service / "migrations" / "versions")
+    shutil.copytree(today / "migrations" / "versions", service / "migrations" / "versions")
+    sync(session, service, THIS_PYTHON)
+    verify(session, service, "pytest -n auto tests/api tests/trading")
+
+
 # --- The verbs of the sessions -------------------------------------------------------------------
 
 
@@ -182,9 +195,11 @@ def work_folder(session: nox.Session) -> Path:
     return folder
 
 
-def render(session: nox.Session, answers: Path, service: Path, **how: Any) -> Path:
-    """Render the template as it is in the working tree, committed or not."""
-    options = ["--quiet", "--defaults", "--overwrite", "--vcs-ref=HEAD"]
+def render(
+    session: nox.Session, answers: Path, service: Path, version: str = "HEAD", **how: Any
+) -> Path:
+    """Render the template as it is in the working tree, committed or not, or as it once was."""
+    options = ["--quiet", "--defaults", "--overwrite", f"--vcs-ref={version}"]
     with timed(session, "render"):
         command = ["copier", "copy", *options, f"--data-file={answers}", str(HERE), str(service)]
         session.run(*command, env=COMPILED, **how)
@@ -218,6 +233,13 @@ def minimal_service(session: nox.Session) -> Path:
     service = render(session, SAMPLES / "minimal.yml", work_folder(session) / "service")
     sync(session, service, THIS_PYTHON)
     return service
+
+
+def before_newest_migration() -> str:
+    """The commit before the last one that changed the template's migrations."""
+    log = ["log", "--max-count=1", "--format=%H", "--", "template/migrations/versions"]
+    commit = output_of("git", "-C", str(HERE), *log)
+    return f"{commit}^"
 
 
 def oldest_python(service: Path) -> str:

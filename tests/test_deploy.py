@@ -1,10 +1,11 @@
-"""What Prometheus makes of the rendered alert rules."""
+"""What Prometheus makes of the rendered alert rules, and what compose lets a container do."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from rendering import ROOT, render
 
 RULES = Path("deploy/prometheus/rules.yml")
@@ -26,3 +27,13 @@ def promtool(*arguments: str, folder: Path) -> None:
         [PROMTOOL, *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_compose_runs_of_ours_can_write_nothing_and_gains_no_right(tmp_path: Path) -> None:
+    compose = yaml.safe_load((render(tmp_path / "service") / "deploy/compose.yaml").read_text())
+    ours = [one for one in compose["services"].values() if "build" in one]
+    assert len(ours) == 2
+    for service in ours:
+        assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]

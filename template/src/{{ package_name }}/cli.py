@@ -184,7 +184,13 @@ def list_instruments() -> None:
 
 @key_commands.command("create")
 def create_key(
-    scopes: Annotated[str, typer.Option(help="Of read, trade, admin; separated by commas.")],
+    scopes: Annotated[
+        str,
+        typer.Option(
+            help="Of read, trade, admin; separated by commas. read and trade are for the account,"
+            " admin is for the whole service."
+        ),
+    ],
     account: Annotated[
         str, typer.Option(help="Name of the account the key acts for.")
     ] = demo.ACCOUNT,

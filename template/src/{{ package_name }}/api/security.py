@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi import Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
 
 from ..core.api.admission import Admission
 from ..core.database.session import Database
@@ -11,37 +11,37 @@ from ..core.errors import ErrorCode, TradingException
 from ..trading.accounts import Account
 from ..trading.api_keys import ApiKey, Scope, known_api_key
 
-_bearer = HTTPBearer(auto_error=False, description="An API key: `Authorization: Bearer <key>`")
 
+class KeyHolder(HTTPBearer):
+    """The account of a request's API key. One with the scheme: each dependency costs time."""
 
-async def get_caller(
-    request: Request,
-    needed: SecurityScopes,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Account:
-    """Return the account of the request's API key.
+    async def __call__(  # type: ignore[override]
+        self, request: Request, needed: SecurityScopes
+    ) -> Account:
+        """Return the account of the request's API key.
 
-    Raises TradingException UNAUTHENTICATED without a known key, FORBIDDEN without the scope,
-    RATE_LIMITED while too many requests of the account are being served.
-    """
-    seconds = request.app.resources.settings.key_cache_seconds
-    key = await _look_up(request, credentials.credentials, seconds) if credentials else None
-    if key is None:
-        raise TradingException(
-            ErrorCode.UNAUTHENTICATED,
-            "Send a valid API key in the header Authorization, as `Bearer <key>`",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-    admission: Admission = request.app.admission
-    await admission.key_known(request, key.id, key.account_id)
-    missing = sorted(set(needed.scopes) - set(key.scopes))
-    if missing:
-        raise TradingException(
-            ErrorCode.FORBIDDEN,
-            f"This API key lacks the scope {', '.join(missing)}",
-            {"missing_scopes": missing},
-        )
-    return key.account
+        Raises TradingException UNAUTHENTICATED without a known key, FORBIDDEN without the scope,
+        RATE_LIMITED while too many requests of the account are being served.
+        """
+        credentials = await super().__call__(request)
+        seconds = request.app.resources.settings.key_cache_seconds
+        key = await _look_up(request, credentials.credentials, seconds) if credentials else None
+        if key is None:
+            raise TradingException(
+                ErrorCode.UNAUTHENTICATED,
+                "Send a valid API key in the header Authorization, as `Bearer <key>`",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        admission: Admission = request.app.admission
+        await admission.key_known(request, key.id, key.account_id)
+        missing = sorted(set(needed.scopes) - set(key.scopes))
+        if missing:
+            raise TradingException(
+                ErrorCode.FORBIDDEN,
+                f"This API key lacks the scope {', '.join(missing)}",
+                {"missing_scopes": missing},
+            )
+        return key.account
 
 
 async def is_admin(request: Request, key: str) -> bool | None:
@@ -61,6 +61,11 @@ async def _look_up(request: Request, key: str, seconds: float = 0) -> ApiKey | N
     return found
 
 
-ReadAccount = Annotated[Account, Security(get_caller, scopes=[Scope.READ])]
-TradeAccount = Annotated[Account, Security(get_caller, scopes=[Scope.TRADE])]
-AdminAccount = Annotated[Account, Security(get_caller, scopes=[Scope.ADMIN])]
+_key_holder = KeyHolder(
+    scheme_name="HTTPBearer",
+    auto_error=False,
+    description="An API key: `Authorization: Bearer <key>`",
+)
+ReadAccount = Annotated[Account, Security(_key_holder, scopes=[Scope.READ])]
+TradeAccount = Annotated[Account, Security(_key_holder, scopes=[Scope.TRADE])]
+AdminAccount = Annotated[Account, Security(_key_holder, scopes=[Scope.ADMIN])]

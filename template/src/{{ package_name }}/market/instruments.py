@@ -161,7 +161,7 @@ async def get_instrument(source: Source, symbol: str) -> Instrument:
 
     async def read() -> Instrument | None:
         rows = await execute_single(source, _BY_SYMBOL, {"symbol": symbol})
-        return Instrument(**rows[0]._mapping) if rows else None
+        return Instrument.of_row(rows[0]) if rows else None
 
     instrument = await memo_of(source).read(("instrument", symbol), KNOWN_SECONDS, read)
     if instrument is None:

@@ -19,7 +19,11 @@ from .codes import TradingErrorCode
 
 
 class Scope(StrEnum):
-    """Rights that an API key has. No scope includes another."""
+    """Rights that an API key has. No scope includes another.
+
+    READ and TRADE are rights on the key's own account. ADMIN is a right on the whole service,
+    whichever account its key is for: it makes accounts, books deposits, and sees `/status`.
+    """
 
     READ = "read"
     TRADE = "trade"

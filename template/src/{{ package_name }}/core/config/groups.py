@@ -120,6 +120,11 @@ class DatabaseSettings(Group):
         description="true behind PgBouncer in transaction mode: no prepared statement is kept, and "
         "each transaction sets its timeouts. Without it, statements fail at random there",
     )
+    prepared_statements: bool = Field(
+        False,
+        description="Whether PgBouncer keeps prepared statements: it does from 1.21 on, with "
+        "max_prepared_statements above 0. PostgreSQL then plans each of them less often",
+    )
     direct_host: HostOrFolder | None = Field(
         None,
         description="Where PostgreSQL itself is, if DB_HOST is a PgBouncer: `migrate` connects to "

@@ -72,7 +72,7 @@ def create_engine(
         connect_args={
             "timeout": db.connect_timeout,
             "target_session_attrs": settings.target_session_attrs,
-            **(WITHOUT_SESSION if db.behind_pgbouncer else {"server_settings": session}),
+            **_session_options(db, session),
             **(connect_args or {}),
         },
         **options,
@@ -81,6 +81,12 @@ def create_engine(
         # PgBouncer refuses a connection that asks for them at its start.
         set_in_each_transaction(engine, session)
     return engine
+
+
+def _session_options(db: DatabaseSettings, session: dict[str, str]) -> dict[str, Any]:
+    if not db.behind_pgbouncer:
+        return {"server_settings": session}
+    return {} if db.prepared_statements else WITHOUT_SESSION
 
 
 def set_in_each_transaction(engine: AsyncEngine, session: dict[str, str]) -> None:

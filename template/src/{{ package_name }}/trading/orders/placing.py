@@ -95,7 +95,7 @@ async def _place(source: Source, account_id: UUID, request: OrderRequest) -> tup
         values |= {"held_currency": currency, "held": amount}
         rows = await execute_single(source, _HOLD_AND_INSERT, _named(values))
         if rows:
-            return Order(**rows[0]._mapping), True
+            return Order.of_row(rows[0]), True
         refusal = None
     except (TradingException, IntegrityError) as error:
         refusal = error
