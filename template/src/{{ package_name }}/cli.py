@@ -1,15 +1,19 @@
 """The command line: core's commands, and this service's own.
 
 seed-demo · accounts · instruments · deposit · keys
+
+A command imports what it works with when it is run, so that no other one waits for that.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
 from .core.commands import (
@@ -21,20 +25,24 @@ from .core.commands import (
     with_session,
     with_transaction,
 )
-from .core.database.tables import new_id
-from .core.errors import TradingException
-from .market import instruments
-from .market.instruments import InstrumentRequest, Symbol
-from .market.money import Amount, Currency, PositiveAmount, plain
 from .notifications import channels, has_channels
 from .settings import get_settings
-from .trading import accounts, api_keys, demo, deposits
-from .trading.accounts import Account, AccountName
-from .trading.api_keys import Scope
-from .trading.deposits import ClientDepositId, DepositRequest
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from .core.config import Settings
+    from .trading.accounts import Account
 
 # isort: split
 # yours below
+
+
+async def _demo_key(settings: Settings, known: str) -> str:
+    from .trading.demo import demo_key
+
+    return await demo_key(settings, known)
+
 
 cli = create_cli(
     name=project.NAME,
@@ -42,7 +50,7 @@ cli = create_cli(
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
     has_channels=has_channels(),
-    seed=demo.demo_key,
+    seed=_demo_key,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
 instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")
@@ -50,6 +58,48 @@ key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(account_commands, name="accounts")
 cli.add_typer(instrument_commands, name="instruments")
 cli.add_typer(key_commands, name="keys")
+
+
+# --- Values that are typed ---
+
+
+def _account_name(text: str) -> Any:
+    from .trading.accounts import AccountName
+
+    return valid(AccountName)(text)
+
+
+def _deposit_id(text: str) -> Any:
+    from .trading.deposits import ClientDepositId
+
+    return valid(ClientDepositId)(text)
+
+
+def _symbol(text: str) -> Any:
+    from .market.instruments import Symbol
+
+    return valid(Symbol)(text)
+
+
+def _currency(text: str) -> Any:
+    from .market.money import Currency
+
+    return valid(Currency)(text)
+
+
+def _amount(text: str) -> Any:
+    from .market.money import Amount
+
+    return valid(Amount)(text)
+
+
+def _positive_amount(text: str) -> Any:
+    from .market.money import PositiveAmount
+
+    return valid(PositiveAmount)(text)
+
+
+# --- Money ---------------------------------------------------------------------------------------
 
 
 @cli.command()
@@ -61,27 +111,33 @@ def seed_demo() -> None:
             f"`seed-demo` books money that nobody paid in: not with ENVIRONMENT={environment}."
             " `accounts create`, `instruments add` and `deposit` make what you need"
         )
-    account = with_session(demo.seed_demo)
+    from .trading.demo import seed_demo as seed
+
+    account = with_session(seed)
     typer.echo(f"Account {account.name} ({account.mode}) is ready.")
 
 
 @cli.command()
 def deposit(
     account: Annotated[str, typer.Argument(help="Name of the account.")],
-    currency: Annotated[str, typer.Argument(parser=valid(Currency), metavar="CURRENCY")],
-    amount: Annotated[Decimal, typer.Argument(parser=valid(PositiveAmount), metavar="AMOUNT")],
+    currency: Annotated[str, typer.Argument(parser=_currency, metavar="CURRENCY")],
+    amount: Annotated[Decimal, typer.Argument(parser=_positive_amount, metavar="AMOUNT")],
     client_deposit_id: Annotated[
         str | None,
         typer.Option(
             "--id",
-            parser=valid(ClientDepositId),
+            parser=_deposit_id,
             metavar="ID",
             help="Your own name for it. Run again with the same one it does no harm.",
         ),
     ] = None,
 ) -> None:
     """Book a deposit into a paper account."""
-    request = DepositRequest(client_deposit_id or str(new_id()), currency, amount)
+    from .core.database.tables import new_id
+    from .market.money import plain
+    from .trading import deposits
+
+    request = deposits.DepositRequest(client_deposit_id or str(new_id()), currency, amount)
 
     async def book(session: AsyncSession) -> bool:
         owner = await _account(session, account)
@@ -97,9 +153,11 @@ def deposit(
 
 @account_commands.command("create")
 def create_account(
-    name: Annotated[str, typer.Argument(parser=valid(AccountName), metavar="NAME")],
+    name: Annotated[str, typer.Argument(parser=_account_name, metavar="NAME")],
 ) -> None:
     """Create a paper account, without money."""
+    from .trading import accounts
+
     account = with_transaction(lambda session: accounts.create_account(session, name))
     typer.echo(f"Account {account.name} ({account.mode}) is created: {account.id}")
 
@@ -107,6 +165,8 @@ def create_account(
 @account_commands.command("list")
 def list_accounts() -> None:
     """List the accounts: name, mode, id, day of creation."""
+    from .trading import accounts
+
     echo_table(
         *(
             (account.name, account.mode, account.id, _day(account.created_at))
@@ -117,6 +177,9 @@ def list_accounts() -> None:
 
 async def _account(session: AsyncSession, name: str) -> Account:
     """Return the account of that name, or end the process with what to do."""
+    from .core.errors import TradingException
+    from .trading import accounts
+
     try:
         return await accounts.get_account(session, name)
     except TradingException:
@@ -134,29 +197,33 @@ _MOST_NAMES = 10
 # --- Instruments ---------------------------------------------------------------------------------
 
 
-def _option(kind: object, explanation: str) -> object:
-    return typer.Option(parser=valid(kind), metavar="AMOUNT", help=explanation)
+def _option(parser: Callable[[str], Any], explanation: str) -> object:
+    return typer.Option(parser=parser, metavar="AMOUNT", help=explanation)
 
 
 @instrument_commands.command("add")
 def add_instrument(
-    symbol: Annotated[str, typer.Argument(parser=valid(Symbol), metavar="SYMBOL")],
+    symbol: Annotated[str, typer.Argument(parser=_symbol, metavar="SYMBOL")],
     base: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What is traded.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What is traded.")
     ],
     quote: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What pays for it.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What pays for it.")
     ],
     price_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Prices are multiples of it, in quote units.")
+        Decimal, _option(_positive_amount, "Prices are multiples of it, in quote units.")
     ],
     size_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Quantities are multiples of it, in base units.")
+        Decimal, _option(_positive_amount, "Quantities are multiples of it, in base units.")
     ],
-    min_notional: Annotated[Decimal, _option(Amount, "Least quantity x price, in quote units.")],
+    min_notional: Annotated[Decimal, _option(_amount, "Least quantity x price, in quote units.")],
 ) -> None:
     """Add an instrument: a pair of currencies."""
-    request = InstrumentRequest(symbol, base, quote, price_increment, size_increment, min_notional)
+    from .market import instruments
+
+    request = instruments.InstrumentRequest(
+        symbol, base, quote, price_increment, size_increment, min_notional
+    )
     with_transaction(lambda session: instruments.add_instrument(session, request))
     typer.echo(f"Instrument {symbol} is added.")
 
@@ -164,6 +231,9 @@ def add_instrument(
 @instrument_commands.command("list")
 def list_instruments() -> None:
     """List the instruments: symbol, base, quote, price and size increment, minimum notional."""
+    from .market import instruments
+    from .market.money import plain
+
     echo_table(
         *(
             (
@@ -191,13 +261,13 @@ def create_key(
             " admin is for the whole service."
         ),
     ],
-    account: Annotated[
-        str, typer.Option(help="Name of the account the key acts for.")
-    ] = demo.ACCOUNT,
+    account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = "demo",
 ) -> None:
     """Create an API key and print it. It can't be shown again: only its hash is stored."""
+    from .trading import api_keys
+
     try:
-        chosen = {Scope(scope.strip()) for scope in scopes.split(",")}
+        chosen = {api_keys.Scope(scope.strip()) for scope in scopes.split(",")}
     except ValueError:
         raise typer.BadParameter(f"{scopes!r} is not a list of read, trade, admin") from None
 
@@ -211,6 +281,8 @@ def create_key(
 @key_commands.command("list")
 def list_keys() -> None:
     """List the API keys, oldest first: id, account, scopes, day of creation, active or revoked."""
+    from .trading import api_keys
+
     echo_table(
         *(
             (
@@ -228,6 +300,8 @@ def list_keys() -> None:
 @key_commands.command("revoke")
 def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """Revoke an API key: within KEY_CACHE_SECONDS it is answered 401."""
+    from .trading import api_keys
+
     with_transaction(lambda session: api_keys.revoke_api_key(session, key_id))
     seconds = get_settings().key_cache_seconds
     typer.echo(f"API key {key_id} is revoked; within {seconds:g} seconds no process accepts it.")
