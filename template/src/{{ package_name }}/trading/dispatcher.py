@@ -196,7 +196,8 @@ class Dispatcher:
             await self._put_back(command, Ambiguous(f"cancellation refused: {outcome.reason}"))
 
     async def _deposit(self, command: Command) -> None:
-        assert command.transfer_id is not None and command.currency is not None
+        assert command.transfer_id is not None
+        assert command.currency is not None
         assert command.amount is not None
         outcome = await self._exchange.deposit(
             command.account_id, command.transfer_id, command.currency, command.amount
