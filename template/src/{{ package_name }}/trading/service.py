@@ -67,6 +67,10 @@ class Trading:
         limits = await get_limits(source, account_id, self.settings.risk)
         return Terms(limits, self.quotes.last(symbol))
 
+    def why_not_ready(self) -> str:
+        """Return why orders are not placed yet; "" once they are."""
+        return "" if self.reconciler.is_done else "the books are not compared with the exchange yet"
+
     # --- What runs -------------------------------------------------------------------------------
 
     async def dispatch(self) -> None:
@@ -99,6 +103,7 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     """Open the exchange, and do all that trading needs until the last request has ended."""
     assert isinstance(resources.settings, TradingSettings)
     trading = Trading(resources, resources.settings)
+    resources.health.waits["trading"] = trading.why_not_ready
     trading.wakes.tell(resources.database.sessions.kw["info"])
     channel = f"{resources.settings.slug}:{resources.settings.db_schema}:wakes"
     works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
