@@ -1,17 +1,19 @@
 """The command line: core's commands, and this service's own.
 
 seed-demo · accounts · instruments · deposit · keys · trading-state · limits · verify-books
+
+A command imports what it works with when it is run, so that no other one waits for that.
 """
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
 from .core.commands import (
@@ -24,29 +26,30 @@ from .core.commands import (
     with_session,
     with_transaction,
 )
-from .core.database.session import Database
-from .core.database.tables import new_id
-from .core.errors import TradingException
-from .exchanges.client import ExchangeClient
-from .exchanges.factory import open_exchange
-from .market import instruments
-from .market.instruments import InstrumentRequest, Symbol
-from .market.money import Amount, Currency, PositiveAmount, plain
 from .notifications import channels, has_channels
 from .settings import get_settings
-from .trading import accounts, api_keys, books, demo, deposits
-from .trading.account_books import EVERYONE
-from .trading.accounts import Account, AccountName
-from .trading.api_keys import Scope
-from .trading.deposits import ClientDepositId, DepositRequest
-from .trading.risk.changing import change_state
-from .trading.risk.limits import OWN_LIMITS, OwnLimits, own_limits, set_limits
-from .trading.risk.state import Reason, StateOfTrading, TradingState, list_states
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from .core.config import Settings
+    from .core.database.session import Database
+    from .exchanges.client import ExchangeClient
+    from .trading.accounts import Account
+    from .trading.risk.limits import OwnLimits
+    from .trading.risk.state import StateOfTrading, TradingState
 
 # isort: split
 # yours below
 
 ResultT = TypeVar("ResultT")
+
+
+async def _demo_key(settings: Settings, known: str) -> str:
+    from .trading.demo import demo_key
+
+    return await demo_key(settings, known)
+
 
 cli = create_cli(
     name=project.NAME,
@@ -54,7 +57,7 @@ cli = create_cli(
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
     has_channels=has_channels(),
-    seed=demo.demo_key,
+    seed=_demo_key,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
 instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")
@@ -68,6 +71,69 @@ cli.add_typer(state_commands, name="trading-state")
 cli.add_typer(limit_commands, name="limits")
 
 
+# --- Values that are typed ---
+
+
+def _account_name(text: str) -> Any:
+    from .trading.accounts import AccountName
+
+    return valid(AccountName)(text)
+
+
+def _deposit_id(text: str) -> Any:
+    from .trading.deposits import ClientDepositId
+
+    return valid(ClientDepositId)(text)
+
+
+def _symbol(text: str) -> Any:
+    from .market.instruments import Symbol
+
+    return valid(Symbol)(text)
+
+
+def _currency(text: str) -> Any:
+    from .market.money import Currency
+
+    return valid(Currency)(text)
+
+
+def _amount(text: str) -> Any:
+    from .market.money import Amount
+
+    return valid(Amount)(text)
+
+
+def _positive_amount(text: str) -> Any:
+    from .market.money import PositiveAmount
+
+    return valid(PositiveAmount)(text)
+
+
+def _trading_state(text: str) -> Any:
+    from .trading.risk.state import TradingState
+
+    return valid(TradingState)(text)
+
+
+def _reason(text: str) -> Any:
+    from .trading.risk.state import Reason
+
+    return valid(Reason)(text)
+
+
+def _limit(text: str) -> tuple[str, Decimal | int | None]:
+    from .trading.risk.limits import OWN_LIMITS
+
+    name, _, value = text.partition("=")
+    if name not in OWN_LIMITS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(OWN_LIMITS)}")
+    return name, None if value == "default" else valid(OWN_LIMITS[name])(value)
+
+
+# --- Money ---------------------------------------------------------------------------------------
+
+
 @cli.command()
 def seed_demo() -> None:
     """Create the paper account `demo` and its instruments, where they are missing."""
@@ -77,27 +143,33 @@ def seed_demo() -> None:
             f"`seed-demo` books money that nobody paid in: not with ENVIRONMENT={environment}."
             " `accounts create`, `instruments add` and `deposit` make what you need"
         )
-    account = _with_exchange(demo.seed_demo)
+    from .trading.demo import seed_demo as seed
+
+    account = _with_exchange(seed)
     typer.echo(f"Account {account.name} ({account.mode}) is ready.")
 
 
 @cli.command()
 def deposit(
     account: Annotated[str, typer.Argument(help="Name of the account.")],
-    currency: Annotated[str, typer.Argument(parser=valid(Currency), metavar="CURRENCY")],
-    amount: Annotated[Decimal, typer.Argument(parser=valid(PositiveAmount), metavar="AMOUNT")],
+    currency: Annotated[str, typer.Argument(parser=_currency, metavar="CURRENCY")],
+    amount: Annotated[Decimal, typer.Argument(parser=_positive_amount, metavar="AMOUNT")],
     client_deposit_id: Annotated[
         str | None,
         typer.Option(
             "--id",
-            parser=valid(ClientDepositId),
+            parser=_deposit_id,
             metavar="ID",
             help="Your own name for it. Run again with the same one it does no harm.",
         ),
     ] = None,
 ) -> None:
     """Book a deposit into a paper account."""
-    request = DepositRequest(client_deposit_id or str(new_id()), currency, amount)
+    from .core.database.tables import new_id
+    from .market.money import plain
+    from .trading import deposits
+
+    request = deposits.DepositRequest(client_deposit_id or str(new_id()), currency, amount)
 
     async def book(session: AsyncSession, exchange: ExchangeClient) -> bool:
         owner = await _account(session, account)
@@ -108,10 +180,9 @@ def deposit(
     typer.echo(f"Deposit {request.client_deposit_id} {done}: {plain(amount)} {currency}.")
 
 
-def _with_exchange(
-    work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]],
-) -> ResultT:
+def _with_exchange(work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]]) -> ResultT:
     """Run `work` with a session and the exchange of the settings, and return its result."""
+    from .exchanges.factory import open_exchange
 
     return _with_database(
         lambda session, database: work(session, open_exchange(get_settings(), database).client)
@@ -120,6 +191,7 @@ def _with_exchange(
 
 def _with_database(work: Callable[[AsyncSession, Database], Awaitable[ResultT]]) -> ResultT:
     """Run `work` with a session and what makes others, and return its result."""
+    from .core.database.session import Database
 
     async def run(session: AsyncSession) -> ResultT:
         database = Database(get_settings())
@@ -134,6 +206,9 @@ def _with_database(work: Callable[[AsyncSession, Database], Awaitable[ResultT]])
 @cli.command()
 def verify_books() -> None:
     """Prove that money, orders, fills, positions and events agree; else name the rows."""
+    import asyncio
+
+    from .trading import books
 
     async def verify() -> int:
         faults = 0
@@ -163,9 +238,11 @@ def verify_books() -> None:
 
 @account_commands.command("create")
 def create_account(
-    name: Annotated[str, typer.Argument(parser=valid(AccountName), metavar="NAME")],
+    name: Annotated[str, typer.Argument(parser=_account_name, metavar="NAME")],
 ) -> None:
     """Create a paper account, without money."""
+    from .trading import accounts
+
     account = with_transaction(lambda session: accounts.create_account(session, name))
     typer.echo(f"Account {account.name} ({account.mode}) is created: {account.id}")
 
@@ -173,6 +250,8 @@ def create_account(
 @account_commands.command("list")
 def list_accounts() -> None:
     """List the accounts: name, mode, id, day of creation."""
+    from .trading import accounts
+
     echo_table(
         *(
             (account.name, account.mode, account.id, _day(account.created_at))
@@ -183,6 +262,9 @@ def list_accounts() -> None:
 
 async def _account(session: AsyncSession, name: str) -> Account:
     """Return the account of that name, or end the process with what to do."""
+    from .core.errors import TradingException
+    from .trading import accounts
+
     try:
         return await accounts.get_account(session, name)
     except TradingException:
@@ -200,29 +282,33 @@ _MOST_NAMES = 10
 # --- Instruments ---------------------------------------------------------------------------------
 
 
-def _option(kind: object, explanation: str) -> object:
-    return typer.Option(parser=valid(kind), metavar="AMOUNT", help=explanation)
+def _option(parser: Callable[[str], Any], explanation: str) -> object:
+    return typer.Option(parser=parser, metavar="AMOUNT", help=explanation)
 
 
 @instrument_commands.command("add")
 def add_instrument(
-    symbol: Annotated[str, typer.Argument(parser=valid(Symbol), metavar="SYMBOL")],
+    symbol: Annotated[str, typer.Argument(parser=_symbol, metavar="SYMBOL")],
     base: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What is traded.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What is traded.")
     ],
     quote: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What pays for it.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What pays for it.")
     ],
     price_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Prices are multiples of it, in quote units.")
+        Decimal, _option(_positive_amount, "Prices are multiples of it, in quote units.")
     ],
     size_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Quantities are multiples of it, in base units.")
+        Decimal, _option(_positive_amount, "Quantities are multiples of it, in base units.")
     ],
-    min_notional: Annotated[Decimal, _option(Amount, "Least quantity x price, in quote units.")],
+    min_notional: Annotated[Decimal, _option(_amount, "Least quantity x price, in quote units.")],
 ) -> None:
     """Add an instrument: a pair of currencies."""
-    request = InstrumentRequest(symbol, base, quote, price_increment, size_increment, min_notional)
+    from .market import instruments
+
+    request = instruments.InstrumentRequest(
+        symbol, base, quote, price_increment, size_increment, min_notional
+    )
     with_transaction(lambda session: instruments.add_instrument(session, request))
     typer.echo(f"Instrument {symbol} is added.")
 
@@ -230,6 +316,9 @@ def add_instrument(
 @instrument_commands.command("list")
 def list_instruments() -> None:
     """List the instruments: symbol, base, quote, price and size increment, minimum notional."""
+    from .market import instruments
+    from .market.money import plain
+
     echo_table(
         *(
             (
@@ -257,13 +346,13 @@ def create_key(
             " admin is for the whole service."
         ),
     ],
-    account: Annotated[
-        str, typer.Option(help="Name of the account the key acts for.")
-    ] = demo.ACCOUNT,
+    account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = "demo",
 ) -> None:
     """Create an API key and print it. It can't be shown again: only its hash is stored."""
+    from .trading import api_keys
+
     try:
-        chosen = {Scope(scope.strip()) for scope in scopes.split(",")}
+        chosen = {api_keys.Scope(scope.strip()) for scope in scopes.split(",")}
     except ValueError:
         raise typer.BadParameter(f"{scopes!r} is not a list of read, trade, admin") from None
 
@@ -277,6 +366,8 @@ def create_key(
 @key_commands.command("list")
 def list_keys() -> None:
     """List the API keys, oldest first: id, account, scopes, day of creation, active or revoked."""
+    from .trading import api_keys
+
     echo_table(
         *(
             (
@@ -294,6 +385,8 @@ def list_keys() -> None:
 @key_commands.command("revoke")
 def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """Revoke an API key: within KEY_CACHE_SECONDS it is answered 401."""
+    from .trading import api_keys
+
     with_transaction(lambda session: api_keys.revoke_api_key(session, key_id))
     seconds = get_settings().key_cache_seconds
     typer.echo(f"API key {key_id} is revoked; within {seconds:g} seconds no process accepts it.")
@@ -309,6 +402,9 @@ def _day(at: datetime) -> str:
 @state_commands.command("show")
 def show_states() -> None:
     """List the trading states that were set: whose, state, since when, set by whom, reason."""
+    from .trading import accounts
+    from .trading.account_books import EVERYONE
+    from .trading.risk.state import StateOfTrading, TradingState, list_states
 
     async def read(session: AsyncSession) -> list[tuple[str, StateOfTrading]]:
         names = {account.id: account.name for account in await accounts.list_accounts(session)}
@@ -333,23 +429,32 @@ def show_states() -> None:
 @state_commands.command("set")
 def set_trading_state(
     state: Annotated[
-        TradingState, typer.Argument(help="reducing: only what makes a position smaller.")
+        str,
+        typer.Argument(
+            parser=_trading_state,
+            metavar="STATE",
+            help="active; reducing: only what makes a position smaller; halted: only cancellations.",
+        ),
     ],
     reason: Annotated[
-        str, typer.Option(parser=valid(Reason), metavar="TEXT", help="For those who ask why.")
+        str, typer.Option(parser=_reason, metavar="TEXT", help="For those who ask why.")
     ],
     account: Annotated[
         str | None, typer.Option(help="Name of the account; every account unless given.")
     ] = None,
 ) -> None:
     """Set the trading state. Returns when no order is on its way that it forbids to send."""
+    from .trading.account_books import EVERYONE
+    from .trading.risk.changing import change_state
+
+    new: TradingState = state  # type: ignore[assignment]
 
     async def change(session: AsyncSession, database: Database) -> None:
         owner = EVERYONE if account is None else (await _account(session, account)).id
-        await change_state(database.sessions, owner, state, reason, _ACTOR)
+        await change_state(database.sessions, owner, new, reason, _ACTOR)
 
     _with_database(change)
-    typer.echo(f"Trading of {account or _EVERY_ACCOUNT} is {state.value}.")
+    typer.echo(f"Trading of {account or _EVERY_ACCOUNT} is {new.value}.")
 
 
 _ACTOR = "cli"
@@ -366,18 +471,12 @@ def _second(at: datetime) -> str:
 @limit_commands.command("show")
 def show_limits(account: Annotated[str, typer.Option(help="Name of the account.")]) -> None:
     """List an account's limits: name, value, and whether it is its own or a setting's."""
+    from .trading.risk.limits import own_limits
 
     async def read(session: AsyncSession) -> OwnLimits:
         return await own_limits(session, (await _account(session, account)).id)
 
     _echo_limits(with_session(read))
-
-
-def _limit(text: str) -> tuple[str, Decimal | int | None]:
-    name, _, value = text.partition("=")
-    if name not in OWN_LIMITS:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(OWN_LIMITS)}")
-    return name, None if value == "default" else valid(OWN_LIMITS[name])(value)
 
 
 @limit_commands.command("set")
@@ -393,6 +492,7 @@ def set_account_limits(
     account: Annotated[str, typer.Option(help="Name of the account.")],
 ) -> None:
     """Give an account limits of its own; within 5 seconds each process knows them."""
+    from .trading.risk.limits import set_limits
 
     async def change(session: AsyncSession) -> OwnLimits:
         owner = await _account(session, account)
@@ -402,6 +502,8 @@ def set_account_limits(
 
 
 def _echo_limits(own: OwnLimits) -> None:
+    from .market.money import plain
+
     settings = get_settings().risk
     values = {name: (getattr(settings, name), f"RISK_{name.upper()}") for name in own}
     values |= {name: (value, "its own") for name, value in own.items() if value is not None}

@@ -18,6 +18,7 @@ from ..exchanges.factory import open_exchange
 from ..market.instruments import Instrument
 from .codes import TradingErrorCode
 from .dispatcher import Dispatcher
+from .figures import show_figures
 from .orders.placing import Terms
 from .quotes import Quotes
 from .reconciliation.run import Reconciler
@@ -30,6 +31,7 @@ from .wakes import Wakes, woken
 POLL_SECONDS: Final = 0.5
 """For so long a command or a fill waits at most where nobody was woken for it."""
 QUOTE_SECONDS: Final = 1.0
+FIGURE_SECONDS: Final = 5.0
 
 
 class Trading:
@@ -91,6 +93,11 @@ class Trading:
             self._reconcile_at = now + self.settings.reconcile_interval
             await self.reconciler.run_once()
 
+    async def show_figures(self) -> None:
+        """Set the gauges that are of the database."""
+        async with self._database.sessions() as session:
+            await show_figures(session)
+
     async def refresh_quotes(self) -> None:
         """Ask for the last prices of every instrument."""
         async with self._database.sessions() as session:
@@ -109,6 +116,7 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
         *trading.works,
         (QUOTE_SECONDS, trading.refresh_quotes),
+        (FIGURE_SECONDS, trading.show_figures),
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
