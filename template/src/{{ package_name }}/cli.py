@@ -433,7 +433,7 @@ def set_trading_state(
         typer.Argument(
             parser=_trading_state,
             metavar="STATE",
-            help="active; reducing: only what makes a position smaller; halted: only cancellations.",
+            help="active; reducing: only what makes a position smaller; halted: no order.",
         ),
     ],
     reason: Annotated[
@@ -507,9 +507,7 @@ def _echo_limits(own: OwnLimits) -> None:
     settings = get_settings().risk
     values = {name: (getattr(settings, name), f"RISK_{name.upper()}") for name in own}
     values |= {name: (value, "its own") for name, value in own.items() if value is not None}
-    echo_table(
-        *((name, plain(Decimal(value)), source) for name, (value, source) in values.items())
-    )
+    echo_table(*((name, plain(Decimal(value)), source) for name, (value, source) in values.items()))
 
 
 # yours below

@@ -54,5 +54,7 @@ for _code in (
     TradingErrorCode.CLIENT_ORDER_ID_REUSED,
 ):
     REFUSED.labels(_code)
+for _command in ("place", "cancel", "deposit"):
+    CALLS.labels(_command, "accepted")
 for _flag in (*FillFlag, "conflict"):
     FLAGGED.labels(_flag)
