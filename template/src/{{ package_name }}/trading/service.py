@@ -1,8 +1,9 @@
 """Trading while it runs: the exchange, its quotes, and what sends and settles orders."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -32,6 +33,8 @@ POLL_SECONDS: Final = 0.5
 """For so long a command or a fill waits at most where nobody was woken for it."""
 QUOTE_SECONDS: Final = 1.0
 FIGURE_SECONDS: Final = 5.0
+START_SECONDS: Final = 1.0
+"""For so long the start waits at most for the first comparison of the books."""
 
 
 class Trading:
@@ -93,6 +96,15 @@ class Trading:
             self._reconcile_at = now + self.settings.reconcile_interval
             await self.reconciler.run_once()
 
+    async def try_to_reconcile(self) -> None:
+        """Compare the books once, for START_SECONDS at most: most often the first request is served.
+
+        What goes wrong is told when it is tried again.
+        """
+        with suppress(Exception):
+            async with asyncio.timeout(START_SECONDS):
+                await self.reconcile()
+
     async def show_figures(self) -> None:
         """Set the gauges that are of the database."""
         async with self._database.sessions() as session:
@@ -120,11 +132,12 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
-        (POLL_SECONDS, trading.reconcile),
         (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
         (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]
     async with AsyncExitStack() as running:
         for seconds, work in works:
             await running.enter_async_context(every(seconds, work))
+        await trading.try_to_reconcile()
+        await running.enter_async_context(every(POLL_SECONDS, trading.reconcile))
         yield trading
