@@ -9,6 +9,7 @@ BELOW: dict[str, list[str]] = {
     ".github/workflows/ci.yml": [
         "      - run: uv run desk-report\n",
         "      - run: uv run pytest -m desk\n",
+        "      - run: uv run --directory=../before desk-report\n",
         """\
   report:
     runs-on: ubuntu-latest
@@ -64,7 +65,7 @@ BELOW: dict[str, list[str]] = {
 
 
 @cli.command()
-def note(text: str, account: str = demo.ACCOUNT) -> None:
+def note(text: str, account: str = "demo") -> None:
     """Write a note to an account."""
     desk = get_settings().desk
 
@@ -91,6 +92,7 @@ def note(text: str, account: str = demo.ACCOUNT) -> None:
         "    pager: PagerSettings = PagerSettings()\n",
         "    Pager.configured,\n",
     ],
+    "tests/trading/test_no_floats.py": ['    "trading/notes.py": {"0.5"},\n'],
     "tests/test_tables.py": ['    "desks": "are of the house",\n'],
 }
 
@@ -117,6 +119,7 @@ ABOVE: dict[str, list[str | None]] = {
     ".github/workflows/ci.yml.jinja": [
         "      - run: uv run {{ project_slug }} --help\n",
         "      - run: uv run {{ project_slug }} --help\n",
+        "          uv run --directory=../before {{ project_slug }} --help\n",
         """\
   outbox:
     runs-on: ubuntu-latest
@@ -194,6 +197,7 @@ def outbox() -> None:
         "    # The outbox is no channel.\n",
         "    # The outbox is no channel.\n",
     ],
+    "tests/trading/test_no_floats.py.jinja": ['    "trading/messages.py": {"0.25"},\n'],
     "tests/test_tables.py.jinja": ['    "dispatchers": "are of the service",\n'],
 }
 
@@ -202,12 +206,12 @@ IMPROVED = [
     (
         "src/{{ package_name }}/main.py",
         "\n# isort: split\n",
-        "from .trading.outbox import dispatch, open_dispatcher\n\n# isort: split\n",
+        "from .trading.messages import dispatch, open_dispatcher\n\n# isort: split\n",
     ),
     (
         "src/{{ package_name }}/cli.py",
         "\n# isort: split\n",
-        "from .trading.outbox import count_messages\n\n# isort: split\n",
+        "from .trading.messages import count_messages\n\n# isort: split\n",
     ),
     (
         "src/{{ package_name }}/settings.py",

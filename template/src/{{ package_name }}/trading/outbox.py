@@ -210,7 +210,7 @@ async def is_sending(session: AsyncSession, owner: UUID) -> bool:
 async def waiting(session: AsyncSession) -> dict[CommandKind, int]:
     """Return how many commands are not settled yet, by kind."""
     query = select(Command.kind, func.count()).group_by(Command.kind)
-    return dict((await session.execute(query)).tuples().all())
+    return {row[0]: row[1] for row in await session.execute(query)}
 
 
 async def oldest_seconds(session: AsyncSession) -> float:

@@ -97,7 +97,7 @@ class Trading:
             await self.reconciler.run_once()
 
     async def try_to_reconcile(self) -> None:
-        """Compare the books once, for START_SECONDS at most: most often the first request is served.
+        """Compare the books, for START_SECONDS at most: mostly the first request is served then.
 
         What goes wrong is told when it is tried again.
         """
