@@ -211,8 +211,8 @@ def outbox() -> None:
 IMPROVED = [
     (
         "src/{{ package_name }}/main.py",
-        "\n# isort: split\n",
-        "from .trading.messages import dispatch, open_dispatcher\n\n# isort: split\n",
+        "from .trading.service import",
+        "from .trading.messages import dispatch, open_dispatcher\nfrom .trading.service import",
     ),
     (
         "src/{{ package_name }}/cli.py",
