@@ -9,6 +9,7 @@ BELOW: dict[str, list[str]] = {
     ".github/workflows/ci.yml": [
         "      - run: uv run desk-report\n",
         "      - run: uv run pytest -m desk\n",
+        "      - run: uv run --directory=../before desk-report\n",
         """\
   report:
     runs-on: ubuntu-latest
@@ -64,7 +65,7 @@ BELOW: dict[str, list[str]] = {
 
 
 @cli.command()
-def note(text: str, account: str = demo.ACCOUNT) -> None:
+def note(text: str, account: str = "demo") -> None:
     """Write a note to an account."""
     desk = get_settings().desk
 
@@ -91,7 +92,11 @@ def note(text: str, account: str = demo.ACCOUNT) -> None:
         "    pager: PagerSettings = PagerSettings()\n",
         "    Pager.configured,\n",
     ],
-    "tests/test_tables.py": ['    "desks": "are of the house",\n'],
+    "tests/trading/test_no_floats.py": ['    "trading/notes.py": {"0.5"},\n'],
+    "tests/test_tables.py": [
+        '    "desks": "are of the house",\n',
+        '    "desks.owner_id": "is a name of the house",\n',
+    ],
 }
 
 # What the team changes elsewhere: a line of a document, and the example that a command writes.
@@ -117,6 +122,7 @@ ABOVE: dict[str, list[str | None]] = {
     ".github/workflows/ci.yml.jinja": [
         "      - run: uv run {{ project_slug }} --help\n",
         "      - run: uv run {{ project_slug }} --help\n",
+        "          uv run --directory=../before {{ project_slug }} --help\n",
         """\
   outbox:
     runs-on: ubuntu-latest
@@ -194,20 +200,24 @@ def outbox() -> None:
         "    # The outbox is no channel.\n",
         "    # The outbox is no channel.\n",
     ],
-    "tests/test_tables.py.jinja": ['    "dispatchers": "are of the service",\n'],
+    "tests/trading/test_no_floats.py.jinja": ['    "trading/messages.py": {"0.25"},\n'],
+    "tests/test_tables.py.jinja": [
+        '    "dispatchers": "are of the service",\n',
+        '    "dispatchers.host_id": "is a name of the service",\n',
+    ],
 }
 
 # What the template changes elsewhere. An import stands where isort puts it, not above a marker.
 IMPROVED = [
     (
         "src/{{ package_name }}/main.py",
-        "\n# isort: split\n",
-        "from .trading.outbox import dispatch, open_dispatcher\n\n# isort: split\n",
+        "from .trading.service import",
+        "from .trading.messages import dispatch, open_dispatcher\nfrom .trading.service import",
     ),
     (
         "src/{{ package_name }}/cli.py",
         "\n# isort: split\n",
-        "from .trading.outbox import count_messages\n\n# isort: split\n",
+        "from .trading.messages import count_messages\n\n# isort: split\n",
     ),
     (
         "src/{{ package_name }}/settings.py",

@@ -38,7 +38,7 @@ OF_OTHERS = {
 # Not what is said but what is typed, or where.
 COMMAND = re.compile(
     r"(?:\{\{ project_slug \}\}|docker|grep|kill|ps|ss|uv|keys|accounts|check-config|alembic|SELECT"
-    r"|GRANT|CREATE|ALTER|REASSIGN|ulimit|GET|REPEATABLE|await|async|Authorization:|--\w+) ?"
+    r"|GRANT|CREATE|ALTER|REASSIGN|ulimit|GET|POST|REPEATABLE|await|async|Authorization:|--\w+) ?"
 )
 
 

@@ -1,6 +1,6 @@
 """The command line: core's commands, and this service's own.
 
-seed-demo · accounts · instruments · deposit · keys · verify-books
+seed-demo · accounts · instruments · deposit · keys · trading-state · limits · verify-books
 
 A command imports what it works with when it is run, so that no other one waits for that.
 """
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from .core.config import Settings
+    from .core.database.session import Database
     from .exchanges.client import ExchangeClient
     from .trading.accounts import Account
+    from .trading.risk.limits import OwnLimits
+    from .trading.risk.state import StateOfTrading, TradingState
 
 # isort: split
 # yours below
@@ -59,9 +62,13 @@ cli = create_cli(
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
 instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")
 key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
+state_commands = typer.Typer(no_args_is_help=True, help="Whether orders may be placed.")
+limit_commands = typer.Typer(no_args_is_help=True, help="What the orders of an account may be.")
 cli.add_typer(account_commands, name="accounts")
 cli.add_typer(instrument_commands, name="instruments")
 cli.add_typer(key_commands, name="keys")
+cli.add_typer(state_commands, name="trading-state")
+cli.add_typer(limit_commands, name="limits")
 
 
 # --- Values that are typed ---
@@ -101,6 +108,27 @@ def _positive_amount(text: str) -> Any:
     from .market.money import PositiveAmount
 
     return valid(PositiveAmount)(text)
+
+
+def _trading_state(text: str) -> Any:
+    from .trading.risk.state import TradingState
+
+    return valid(TradingState)(text)
+
+
+def _reason(text: str) -> Any:
+    from .trading.risk.state import Reason
+
+    return valid(Reason)(text)
+
+
+def _limit(text: str) -> tuple[str, Decimal | int | None]:
+    from .trading.risk.limits import OWN_LIMITS
+
+    name, _, value = text.partition("=")
+    if name not in OWN_LIMITS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(OWN_LIMITS)}")
+    return name, None if value == "default" else valid(OWN_LIMITS[name])(value)
 
 
 # --- Money ---------------------------------------------------------------------------------------
@@ -154,13 +182,21 @@ def deposit(
 
 def _with_exchange(work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]]) -> ResultT:
     """Run `work` with a session and the exchange of the settings, and return its result."""
-    from .core.database.session import Database
     from .exchanges.factory import open_exchange
+
+    return _with_database(
+        lambda session, database: work(session, open_exchange(get_settings(), database).client)
+    )
+
+
+def _with_database(work: Callable[[AsyncSession, Database], Awaitable[ResultT]]) -> ResultT:
+    """Run `work` with a session and what makes others, and return its result."""
+    from .core.database.session import Database
 
     async def run(session: AsyncSession) -> ResultT:
         database = Database(get_settings())
         try:
-            return await work(session, open_exchange(get_settings(), database).client)
+            return await work(session, database)
         finally:
             await database.close()
 
@@ -358,6 +394,120 @@ def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows
 
 def _day(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d")
+
+
+# --- Trading state -------------------------------------------------------------------------------
+
+
+@state_commands.command("show")
+def show_states() -> None:
+    """List the trading states that were set: whose, state, since when, set by whom, reason."""
+    from .trading import accounts
+    from .trading.account_books import EVERYONE
+    from .trading.risk.state import StateOfTrading, TradingState, list_states
+
+    async def read(session: AsyncSession) -> list[tuple[str, StateOfTrading]]:
+        names = {account.id: account.name for account in await accounts.list_accounts(session)}
+        states = dict(await list_states(session))
+        everyones = states.pop(EVERYONE, StateOfTrading(TradingState.ACTIVE))
+        return [(_EVERY_ACCOUNT, everyones), *((names[own], states[own]) for own in states)]
+
+    echo_table(
+        *(
+            (
+                owner,
+                state.state.value,
+                _second(state.changed_at) if state.changed_at else "never set",
+                state.changed_by or "",
+                state.reason,
+            )
+            for owner, state in with_session(read)
+        ),
+    )
+
+
+@state_commands.command("set")
+def set_trading_state(
+    state: Annotated[
+        str,
+        typer.Argument(
+            parser=_trading_state,
+            metavar="STATE",
+            help="active; reducing: only what makes a position smaller; halted: no order.",
+        ),
+    ],
+    reason: Annotated[
+        str, typer.Option(parser=_reason, metavar="TEXT", help="For those who ask why.")
+    ],
+    account: Annotated[
+        str | None, typer.Option(help="Name of the account; every account unless given.")
+    ] = None,
+) -> None:
+    """Set the trading state. Returns when no order is on its way that it forbids to send."""
+    from .trading.account_books import EVERYONE
+    from .trading.risk.changing import change_state
+
+    new: TradingState = state  # type: ignore[assignment]
+
+    async def change(session: AsyncSession, database: Database) -> None:
+        owner = EVERYONE if account is None else (await _account(session, account)).id
+        await change_state(database.sessions, owner, new, reason, _ACTOR)
+
+    _with_database(change)
+    typer.echo(f"Trading of {account or _EVERY_ACCOUNT} is {new.value}.")
+
+
+_ACTOR = "cli"
+_EVERY_ACCOUNT = "every account"
+
+
+def _second(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+# --- Limits --------------------------------------------------------------------------------------
+
+
+@limit_commands.command("show")
+def show_limits(account: Annotated[str, typer.Option(help="Name of the account.")]) -> None:
+    """List an account's limits: name, value, and whether it is its own or a setting's."""
+    from .trading.risk.limits import own_limits
+
+    async def read(session: AsyncSession) -> OwnLimits:
+        return await own_limits(session, (await _account(session, account)).id)
+
+    _echo_limits(with_session(read))
+
+
+@limit_commands.command("set")
+def set_account_limits(
+    changes: Annotated[
+        list[Any],
+        typer.Argument(
+            parser=_limit,
+            metavar="NAME=VALUE",
+            help="Name as `limits show` has it. The value `default` has the setting hold again.",
+        ),
+    ],
+    account: Annotated[str, typer.Option(help="Name of the account.")],
+) -> None:
+    """Give an account limits of its own; within 5 seconds each process knows them."""
+    from .trading.risk.limits import set_limits
+
+    async def change(session: AsyncSession) -> OwnLimits:
+        owner = await _account(session, account)
+        return await set_limits(session, owner.id, dict(changes), _ACTOR)
+
+    _echo_limits(with_transaction(change))
+
+
+def _echo_limits(own: OwnLimits) -> None:
+    from .market.money import plain
+
+    settings = get_settings().risk
+    values = {name: (getattr(settings, name), f"RISK_{name.upper()}") for name in own}
+    values |= {name: (value, "its own") for name, value in own.items() if value is not None}
+    echo_table(*((name, plain(Decimal(value)), source) for name, (value, source) in values.items()))
 
 
 # yours below

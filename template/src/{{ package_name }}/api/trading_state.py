@@ -1,28 +1,18 @@
 """`/v1/trading-state`, and the same below an account."""
 
-import asyncio
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionsDep
-from ..core.database.transactions import transactional
 from ..trading.account_books import EVERYONE
 from ..trading.accounts import Account, get_account_by_id
 from ..trading.codes import TradingErrorCode
-from ..trading.outbox import SEND_SECONDS, is_sending
-from ..trading.risk.state import (
-    TradingState,
-    accounts_with_books,
-    get_state,
-    set_state,
-    state_in_force,
-    tell_streams,
-)
+from ..trading.risk.changing import change_state
+from ..trading.risk.state import Reason, TradingState, get_state, state_in_force
 from .page import FromRow, example
 from .security import AdminAccount, ReadAccount, actor_of, own_account
 
@@ -37,7 +27,7 @@ class NewTradingState(BaseModel):
     )
 
     state: TradingState
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    reason: Reason
 
 
 class TradingStateNow(FromRow):
@@ -108,24 +98,6 @@ async def set_account_trading_state(
 async def _set(
     request: Request, sessions: SessionsDep, owner: UUID, new: NewTradingState
 ) -> TradingStateNow:
-    async with sessions() as session, transactional(session) as tx:
-        state = await set_state(tx, owner, new.state, new.reason, actor_of(request))
-    if owner == EVERYONE:
-        async with sessions() as session:
-            accounts = await accounts_with_books(session)
-        for account_id in accounts:
-            async with sessions() as session, transactional(session) as tx:
-                await tell_streams(tx, account_id)
-    if new.state is not TradingState.ACTIVE:
-        await _until_nothing_is_sent(sessions, owner)
+    actor = actor_of(request)
+    state = await change_state(sessions, owner, new.state, new.reason, actor)
     return TradingStateNow.model_validate(state)
-
-
-async def _until_nothing_is_sent(sessions: SessionsDep, owner: UUID) -> None:
-    """Wait for what was on its way when the state was set; after that the exchange ignores it."""
-    deadline = asyncio.get_running_loop().time() + SEND_SECONDS
-    while asyncio.get_running_loop().time() < deadline:
-        async with sessions() as session:
-            if not await is_sending(session, owner):
-                return
-        await asyncio.sleep(0.05)

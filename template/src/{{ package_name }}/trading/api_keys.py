@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, LargeBinary, bindparam, func, select
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from ..core.database.session import Database
 from ..core.database.tables import Base, new_id, some_of, words
 from ..core.errors import TradingException
+from . import audit
 from .accounts import Account
 from .codes import TradingErrorCode
 
@@ -52,16 +54,31 @@ def _hash(key: str) -> bytes:
 
 
 async def create_api_key(
-    session: AsyncSession, account: Account, scopes: set[Scope], *, cell: str = "a"
+    session: AsyncSession,
+    account: Account,
+    scopes: set[Scope],
+    *,
+    cell: str = "a",
+    actor: str = "cli",
 ) -> str:
     """Store a new key for `account` and return it: this is the only time it can be seen.
 
     It begins with `sk_<cell>_`, so that a load balancer can tell where to send its requests once
-    there are several databases (cells), each with a part of the accounts.
+    there are several databases (cells), each with a part of the accounts. The audit has it as
+    made by `actor`, without the key.
     """
     key = f"sk_{cell}_{secrets.token_urlsafe(32)}"
-    session.add(ApiKey(account=account, key_hash=_hash(key), scopes=sorted(scopes)))
+    row = ApiKey(account=account, key_hash=_hash(key), scopes=sorted(scopes))
+    session.add(row)
     await session.flush()
+    await audit.note(
+        session,
+        account_id=account.id,
+        actor=actor,
+        action="api_key.create",
+        before=None,
+        after=_words(row),
+    )
     return key
 
 
@@ -96,12 +113,31 @@ async def list_api_keys(session: AsyncSession) -> list[ApiKey]:
     return list(await session.scalars(query))
 
 
-async def revoke_api_key(session: AsyncSession, key_id: UUID) -> None:
-    """Make the key unknown from now on. Raises TradingException API_KEY_NOT_FOUND."""
+async def revoke_api_key(session: AsyncSession, key_id: UUID, *, actor: str = "cli") -> None:
+    """Make the key unknown from now on. Raises TradingException API_KEY_NOT_FOUND.
+
+    The audit has it as done by `actor`, once.
+    """
     key = await session.get(ApiKey, key_id)
     if key is None:
         raise TradingException(
             TradingErrorCode.API_KEY_NOT_FOUND, f"There is no API key {key_id}", {"id": str(key_id)}
         )
-    key.revoked_at = key.revoked_at or datetime.now(UTC)
+    if key.revoked_at is not None:
+        return
+    before = _words(key)
+    key.revoked_at = datetime.now(UTC)
     await session.flush()
+    await audit.note(
+        session,
+        account_id=key.account_id,
+        actor=actor,
+        action="api_key.revoke",
+        before=before,
+        after=_words(key),
+    )
+
+
+def _words(key: ApiKey) -> dict[str, Any]:
+    scopes = [scope.value for scope in key.scopes]
+    return {"id": str(key.id), "scopes": scopes, "active": key.revoked_at is None}

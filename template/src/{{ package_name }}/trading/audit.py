@@ -46,7 +46,7 @@ async def note(
     entry = AuditEntry(
         account_id=account_id,
         actor=actor,
-        request_id=get_request_id(),
+        request_id=get_request_id() or None,
         action=action,
         before=before,
         after=after,

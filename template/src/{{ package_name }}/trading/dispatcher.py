@@ -8,11 +8,12 @@ order for each of ours, wherever the first one died.
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -35,7 +36,7 @@ from ..exchanges.client import (
     VenueOrderRequest,
 )
 from ..market.words import OrderType
-from . import outbox
+from . import metrics, outbox
 from .account_books import lock_books
 from .deposits import book_deposit_confirmed
 from .orders.canceling import NEVER_SENT
@@ -47,6 +48,8 @@ from .settlement import accept, apply_report, end, reject
 from .venue_watch import VenueWatch
 
 _log = structlog.get_logger(__name__)
+
+OutcomeT = TypeVar("OutcomeT")
 
 BATCH: Final = 32
 """Commands that are sent at the same time."""
@@ -121,7 +124,7 @@ class Dispatcher:
                 return
             if not await self._may_send_again(command, order):
                 return
-        outcome = await self._exchange.place(_request(order, command))
+        outcome = _counted(command, await self._exchange.place(_request(order, command)))
         match outcome:
             case Accepted(venue_order_id):
                 async with self._settling(command) as session:
@@ -182,7 +185,9 @@ class Dispatcher:
         if not order.status.is_open:
             await self._done(command)
             return
-        outcome = await self._exchange.cancel(order.account_id, order.venue_client_id)
+        outcome = _counted(
+            command, await self._exchange.cancel(order.account_id, order.venue_client_id)
+        )
         if not isinstance(outcome, Accepted | Rejected):
             await self._put_back(command, outcome)
             return
@@ -199,8 +204,11 @@ class Dispatcher:
         assert command.transfer_id is not None
         assert command.currency is not None
         assert command.amount is not None
-        outcome = await self._exchange.deposit(
-            command.account_id, command.transfer_id, command.currency, command.amount
+        outcome = _counted(
+            command,
+            await self._exchange.deposit(
+                command.account_id, command.transfer_id, command.currency, command.amount
+            ),
         )
         match outcome:
             case Accepted():
@@ -250,6 +258,12 @@ class Dispatcher:
         _log.warning("a command is not settled", command=str(command.id), trouble=str(trouble))
         async with self._database.sessions() as session, transactional(session):
             await outbox.put_back(session, command, seconds, str(trouble), may_arrive=may_arrive)
+
+
+def _counted(command: Command, outcome: OutcomeT) -> OutcomeT:
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(outcome).__name__).lower()
+    metrics.CALLS.labels(command.kind, name).inc()
+    return outcome
 
 
 def _request(order: Order, command: Command) -> VenueOrderRequest:

@@ -231,6 +231,19 @@ async def is_sending(session: AsyncSession, owner: UUID) -> bool:
     return await session.scalar(query.limit(1)) is not None
 
 
+async def waiting(session: AsyncSession) -> dict[CommandKind, int]:
+    """Return how many commands are not settled yet, by kind."""
+    query = select(Command.kind, func.count()).group_by(Command.kind)
+    return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def oldest_seconds(session: AsyncSession) -> float:
+    """Return the age of the oldest command that no trading state holds back; 0 without one."""
+    age = func.clock_timestamp() - func.min(Command.created_at)
+    seconds = await session.scalar(select(func.extract("epoch", age)).where(~_is_held))
+    return max(0.0, float(seconds or 0))
+
+
 async def drop_unsent(session: AsyncSession, order: Order) -> bool:
     """Delete the command to place the order if nobody has ever taken it; tell whether it was so.
 

@@ -1,8 +1,9 @@
 """Trading while it runs: the exchange, its quotes, and what sends and settles orders."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from ..exchanges.factory import open_exchange
 from ..market.instruments import Instrument
 from .codes import TradingErrorCode
 from .dispatcher import Dispatcher
+from .figures import show_figures
 from .orders.placing import Terms
 from .quotes import Quotes
 from .reconciliation.run import Reconciler
@@ -30,6 +32,9 @@ from .wakes import Wakes, woken
 POLL_SECONDS: Final = 0.5
 """For so long a command or a fill waits at most where nobody was woken for it."""
 QUOTE_SECONDS: Final = 1.0
+FIGURE_SECONDS: Final = 5.0
+START_SECONDS: Final = 1.0
+"""For so long the start waits at most for the first comparison of the books."""
 
 
 class Trading:
@@ -67,6 +72,10 @@ class Trading:
         limits = await get_limits(source, account_id, self.settings.risk)
         return Terms(limits, self.quotes.last(symbol))
 
+    def why_not_ready(self) -> str:
+        """Return why orders are not placed yet; "" once they are."""
+        return "" if self.reconciler.is_done else "the books are not compared with the exchange yet"
+
     # --- What runs -------------------------------------------------------------------------------
 
     async def dispatch(self) -> None:
@@ -87,6 +96,20 @@ class Trading:
             self._reconcile_at = now + self.settings.reconcile_interval
             await self.reconciler.run_once()
 
+    async def try_to_reconcile(self) -> None:
+        """Compare the books, for START_SECONDS at most: mostly the first request is served then.
+
+        What goes wrong is told when it is tried again.
+        """
+        with suppress(Exception):
+            async with asyncio.timeout(START_SECONDS):
+                await self.reconcile()
+
+    async def show_figures(self) -> None:
+        """Set the gauges that are of the database."""
+        async with self._database.sessions() as session:
+            await show_figures(session)
+
     async def refresh_quotes(self) -> None:
         """Ask for the last prices of every instrument."""
         async with self._database.sessions() as session:
@@ -99,19 +122,22 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
     """Open the exchange, and do all that trading needs until the last request has ended."""
     assert isinstance(resources.settings, TradingSettings)
     trading = Trading(resources, resources.settings)
+    resources.health.waits["trading"] = trading.why_not_ready
     trading.wakes.tell(resources.database.sessions.kw["info"])
     channel = f"{resources.settings.slug}:{resources.settings.db_schema}:wakes"
     works: list[tuple[float, Callable[[], Awaitable[None]]]] = [
         *trading.works,
         (QUOTE_SECONDS, trading.refresh_quotes),
+        (FIGURE_SECONDS, trading.show_figures),
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
-        (POLL_SECONDS, trading.reconcile),
         (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
         (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]
     async with AsyncExitStack() as running:
         for seconds, work in works:
             await running.enter_async_context(every(seconds, work))
+        await trading.try_to_reconcile()
+        await running.enter_async_context(every(POLL_SECONDS, trading.reconcile))
         yield trading

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from ..core.database.session import Database
 from .events import AccountEvent, events_after, last_seq
+from .metrics import READERS
 from .wakes import Wakes, woken
 
 POLL_SECONDS: Final = 1.0
@@ -24,7 +25,7 @@ async def follow(
 
     Ends when `is_over` says so. No connection to the database is held between two looks.
     """
-    with wakes.waiting_for(account_id) as woke:
+    with READERS.track_inprogress(), wakes.waiting_for(account_id) as woke:
         async with database.sessions() as session:
             seq = await last_seq(session, account_id) if after is None else after
         while not is_over():

@@ -80,7 +80,9 @@ class Wakes:
         """Wake the streams that other replicas tell of, until cancelled. Raises RedisError."""
         async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(channel)
-            while True:
+            task = asyncio.current_task()
+            # redis-py may swallow our cancellation, see core/process/periodic.py.
+            while task is not None and not task.cancelling():
                 message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
                     for account_id in message["data"].split(","):

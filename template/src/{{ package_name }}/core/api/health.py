@@ -119,11 +119,12 @@ async def get_health(request: Request, checks: Checks) -> Response:
 
     `degraded`: a pool is nearly used up, the tables lack a migration or may not be used, writes
     have failed lately, or a component is unhealthy that the service can do without (HEALTH_REQUIRED
-    has those it can't). In development, and with a key that has the scope `admin`, there are
-    details.
+    has those it can't). A component of the service's own is there while it is not ready. In
+    development, and with a key that has the scope `admin`, there are details.
     """
     outcomes = await checks.all()
     components = {name: _status(request, name, outcome) for name, outcome in outcomes.items()}
+    components |= dict.fromkeys(checks.waiting(), Status.DEGRADED)
     body = Health(status=overall(components, checks.required), components=components)
     if await sees_details(request):
         resources: Resources = request.app.resources
@@ -171,8 +172,8 @@ async def get_redis_health(request: Request, checks: Checks) -> Response:
 async def get_readiness(request: Request, checks: Checks) -> Response:
     """Say no while it starts, stops, waits for migrations, or a required component is down.
 
-    Once it was there, a component may be away for HEALTH_READY_PATIENCE seconds. Never say yes on
-    the tables of another service.
+    Nor is it ready before the service's own components are. Once it was there, a component may be
+    away for HEALTH_READY_PATIENCE seconds. Never say yes on the tables of another service.
     """
     is_ready = not _why_not_ready(request, await checks.all())
     return _answer(Readiness(status="ready" if is_ready else "not_ready"), is_ready)
@@ -207,6 +208,8 @@ def _why_not_ready(request: Request, outcomes: dict[str, Outcome]) -> list[str]:
         reasons.append("stopping")
     if problem := resources.health.migrations.problem:
         reasons.append(f"tables: {problem}")
+    waiting = resources.health.waiting()
+    reasons += [f"{component}: {reason}" for component, reason in waiting.items()]
     return reasons
 
 

@@ -194,6 +194,8 @@ class HealthChecks:
         self.required = settings.health.required
         self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
+        self.waits: dict[str, Callable[[], str]] = {}
+        """What the service waits for before it is ready, by component: why, or "" once it is."""
         self._problem = ""
         self._settings = settings
         self._renew_pool = renew_pool
@@ -234,6 +236,11 @@ class HealthChecks:
         """Return the outcomes for all servers, by component; they are asked at the same time."""
         outcomes = await asyncio.gather(*(check.outcome() for check in self.checks.values()))
         return dict(zip(self.checks, outcomes, strict=True))
+
+    def waiting(self) -> dict[str, str]:
+        """Return why the service's own components are not ready; without those that are."""
+        reasons = {component: why() for component, why in self.waits.items()}
+        return {component: reason for component, reason in reasons.items() if reason}
 
     def is_missed(self, component: str) -> bool:
         """Tell whether it is down for longer than HEALTH_READY_PATIENCE, or has never answered."""

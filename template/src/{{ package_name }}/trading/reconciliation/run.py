@@ -71,6 +71,7 @@ class Reconciler:
         self._tell(runs)
         if all(run.status is not ReconciliationStatus.FAILED for run in runs):
             self.is_done = True
+            metrics.RECONCILED.set(1)
 
     def _tell(self, runs: Iterable[Reconciliation]) -> None:
         drifting = [run for run in runs if run.status is ReconciliationStatus.DRIFT]

@@ -19,6 +19,7 @@ from ...core.database.tables import Base
 from ...core.database.transactions import transactional
 from ...market.instruments import Instrument
 from ...market.money import AMOUNT, multiply, plain
+from .. import metrics
 from ..positions import Position
 from .checks import LastPrice
 from .limits import Limits, get_limits
@@ -122,6 +123,7 @@ class Breaker:
                 await set_state(session, account_id, TradingState.REDUCING, reason, "service")
             details = {"account": str(account_id), "reason": reason}
             title = "An account has lost too much today, and may only reduce"
+            metrics.DAILY_LOSSES.inc()
             self._alerts.fire(Alert(f"daily_loss:{account_id}", title, details, "critical", False))
 
 

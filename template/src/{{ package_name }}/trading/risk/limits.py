@@ -1,16 +1,23 @@
 """The limits of an account's orders: settings, which a row can replace for an account."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, bindparam, select
+from pydantic import Field
+from sqlalchemy import ForeignKey, Numeric, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...core.database.memo import memo_of
 from ...core.database.tables import Base
-from ...core.database.transactions import Source, execute_single
-from ...market.money import AMOUNT
+from ...core.database.transactions import Source, execute_single, transactional
+from ...market.money import AMOUNT, PositiveAmount, plain
+from .. import audit
+from ..account_books import lock_books
 from .settings import RiskSettings
 
 KNOWN_SECONDS = 5.0
@@ -65,3 +72,56 @@ async def get_limits(source: Source, account_id: UUID, settings: RiskSettings) -
     limits = await memo_of(source).read(("risk limits", account_id), KNOWN_SECONDS, read)
     assert limits is not None
     return limits
+
+
+_Count = Annotated[int, Field(ge=1, lt=2**31)]
+
+OwnLimits = Mapping[str, Decimal | int | None]
+"""The limits that an account has instead of the settings, by name; None: as the setting says."""
+
+OWN_LIMITS: Mapping[str, Any] = {
+    column.name: PositiveAmount if isinstance(column.type, Numeric) else _Count
+    for column in RiskLimits.__table__.columns
+    if not column.primary_key
+}
+"""Names of the limits that an account can have of its own, and what each may be."""
+
+
+async def own_limits(session: AsyncSession, account_id: UUID) -> OwnLimits:
+    """Return the account's own limits, each of those that an account can have."""
+    row = await session.get(RiskLimits, account_id, populate_existing=True)
+    return {name: None if row is None else getattr(row, name) for name in OWN_LIMITS}
+
+
+async def set_limits(
+    session: AsyncSession, account_id: UUID, changes: OwnLimits, actor: str
+) -> OwnLimits:
+    """Change some of the account's own limits, with an entry of the audit, and return them all.
+
+    In the caller's transaction, if there is one. Processes know it within KNOWN_SECONDS.
+    """
+    async with transactional(session, nested="join"):
+        await lock_books(session, account_id)
+        before = await own_limits(session, account_id)
+        await session.execute(
+            insert(RiskLimits)
+            .values(account_id=account_id, **changes)
+            .on_conflict_do_update(index_elements=["account_id"], set_=dict(changes))
+        )
+        after = await own_limits(session, account_id)
+        await audit.note(
+            session,
+            account_id=account_id,
+            actor=actor,
+            action="limits.set",
+            before=_words(before),
+            after=_words(after),
+        )
+    return after
+
+
+def _words(limits: OwnLimits) -> dict[str, Any]:
+    return {
+        name: plain(value) if isinstance(value, Decimal) else value
+        for name, value in limits.items()
+    }

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlalchemy import DateTime, String, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +18,9 @@ from .. import audit
 from ..account_books import EVERYONE, AccountBooks, lock_books
 from ..events import EventType, record
 from ..wakes import wake_account, wake_dispatcher
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+"""Why somebody sets a state."""
 
 
 class TradingState(StrEnum):
@@ -119,6 +123,12 @@ async def tell_streams(session: AsyncSession, account_id: UUID) -> None:
     state = await state_in_force(session, account_id)
     await record(session, account_id, EventType.TRADING_STATE, _words(state))
     wake_account(session, account_id)
+
+
+async def list_states(session: AsyncSession) -> list[tuple[UUID, StateOfTrading]]:
+    """Return every state that was set, everyone's first."""
+    rows = await session.scalars(select(TradingStateRow).order_by(TradingStateRow.account_id))
+    return [(row.account_id, _state_of(row)) for row in rows]
 
 
 async def accounts_with_books(session: AsyncSession) -> list[UUID]:
