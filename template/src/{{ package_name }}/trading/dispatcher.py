@@ -148,7 +148,8 @@ class Dispatcher:
         async with self._database.sessions() as session:
             now = await session.scalar(select(func.clock_timestamp()))
             is_forbidden = await outbox.is_forbidden(session, command)
-        assert now is not None and command.earlier_until is not None
+        assert now is not None
+        assert command.earlier_until is not None
         if order.status is OrderStatus.PENDING_CANCEL:
             if now < command.earlier_until + CLOCK_MARGIN:
                 await self._put_back(command, Ambiguous("canceled, and perhaps on its way"))
@@ -181,7 +182,8 @@ class Dispatcher:
             await self._put_back(command, Ambiguous(f"cancellation refused: {outcome.reason}"))
 
     async def _deposit(self, command: Command) -> None:
-        assert command.transfer_id is not None and command.currency is not None
+        assert command.transfer_id is not None
+        assert command.currency is not None
         assert command.amount is not None
         outcome = await self._exchange.deposit(
             command.account_id, command.transfer_id, command.currency, command.amount

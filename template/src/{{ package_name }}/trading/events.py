@@ -51,7 +51,7 @@ class AccountEvent(Base):
 async def record(
     session: AsyncSession,
     account_id: UUID,
-    type: EventType,
+    kind: EventType,
     data: dict[str, Any],
     order_id: UUID | None = None,
 ) -> int:
@@ -64,7 +64,7 @@ async def record(
         .execution_options(synchronize_session=False)
     )
     assert seq is not None, f"account {account_id} has no books"
-    row = {"account_id": account_id, "seq": seq, "type": type, "order_id": order_id, "data": data}
+    row = {"account_id": account_id, "seq": seq, "type": kind, "order_id": order_id, "data": data}
     await session.execute(insert(AccountEvent).values(row))
     return seq
 

@@ -65,7 +65,7 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             responses = operation["responses"]
             content = responses["default"]["content"]
-            content[PROBLEM_JSON] = content.pop("application/json")
+            _, content[PROBLEM_JSON] = content.popitem()  # under the media type of the route
             for code in _errors_of_requests(operation):
                 _add(responses, code)
     return document
