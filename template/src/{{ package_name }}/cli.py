@@ -1,17 +1,19 @@
 """The command line: core's commands, and this service's own.
 
 seed-demo · accounts · instruments · deposit · keys · verify-books
+
+A command imports what it works with when it is run, so that no other one waits for that.
 """
 
-import asyncio
+from __future__ import annotations
+
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import project
 from .core.commands import (
@@ -24,25 +26,27 @@ from .core.commands import (
     with_session,
     with_transaction,
 )
-from .core.database.session import Database
-from .core.database.tables import new_id
-from .core.errors import TradingException
-from .exchanges.client import ExchangeClient
-from .exchanges.factory import open_exchange
-from .market import instruments
-from .market.instruments import InstrumentRequest, Symbol
-from .market.money import Amount, Currency, PositiveAmount, plain
 from .notifications import channels, has_channels
 from .settings import get_settings
-from .trading import accounts, api_keys, books, demo, deposits
-from .trading.accounts import Account, AccountName
-from .trading.api_keys import Scope
-from .trading.deposits import ClientDepositId, DepositRequest
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from .core.config import Settings
+    from .exchanges.client import ExchangeClient
+    from .trading.accounts import Account
 
 # isort: split
 # yours below
 
 ResultT = TypeVar("ResultT")
+
+
+async def _demo_key(settings: Settings, known: str) -> str:
+    from .trading.demo import demo_key
+
+    return await demo_key(settings, known)
+
 
 cli = create_cli(
     name=project.NAME,
@@ -50,7 +54,7 @@ cli = create_cli(
     application=f"{__package__}.main:app",
     channels=lambda: channels(get_settings()),
     has_channels=has_channels(),
-    seed=demo.demo_key,
+    seed=_demo_key,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
 instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")
@@ -58,6 +62,48 @@ key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
 cli.add_typer(account_commands, name="accounts")
 cli.add_typer(instrument_commands, name="instruments")
 cli.add_typer(key_commands, name="keys")
+
+
+# --- Values that are typed ---
+
+
+def _account_name(text: str) -> Any:
+    from .trading.accounts import AccountName
+
+    return valid(AccountName)(text)
+
+
+def _deposit_id(text: str) -> Any:
+    from .trading.deposits import ClientDepositId
+
+    return valid(ClientDepositId)(text)
+
+
+def _symbol(text: str) -> Any:
+    from .market.instruments import Symbol
+
+    return valid(Symbol)(text)
+
+
+def _currency(text: str) -> Any:
+    from .market.money import Currency
+
+    return valid(Currency)(text)
+
+
+def _amount(text: str) -> Any:
+    from .market.money import Amount
+
+    return valid(Amount)(text)
+
+
+def _positive_amount(text: str) -> Any:
+    from .market.money import PositiveAmount
+
+    return valid(PositiveAmount)(text)
+
+
+# --- Money ---------------------------------------------------------------------------------------
 
 
 @cli.command()
@@ -69,27 +115,33 @@ def seed_demo() -> None:
             f"`seed-demo` books money that nobody paid in: not with ENVIRONMENT={environment}."
             " `accounts create`, `instruments add` and `deposit` make what you need"
         )
-    account = _with_exchange(demo.seed_demo)
+    from .trading.demo import seed_demo as seed
+
+    account = _with_exchange(seed)
     typer.echo(f"Account {account.name} ({account.mode}) is ready.")
 
 
 @cli.command()
 def deposit(
     account: Annotated[str, typer.Argument(help="Name of the account.")],
-    currency: Annotated[str, typer.Argument(parser=valid(Currency), metavar="CURRENCY")],
-    amount: Annotated[Decimal, typer.Argument(parser=valid(PositiveAmount), metavar="AMOUNT")],
+    currency: Annotated[str, typer.Argument(parser=_currency, metavar="CURRENCY")],
+    amount: Annotated[Decimal, typer.Argument(parser=_positive_amount, metavar="AMOUNT")],
     client_deposit_id: Annotated[
         str | None,
         typer.Option(
             "--id",
-            parser=valid(ClientDepositId),
+            parser=_deposit_id,
             metavar="ID",
             help="Your own name for it. Run again with the same one it does no harm.",
         ),
     ] = None,
 ) -> None:
     """Book a deposit into a paper account."""
-    request = DepositRequest(client_deposit_id or str(new_id()), currency, amount)
+    from .core.database.tables import new_id
+    from .market.money import plain
+    from .trading import deposits
+
+    request = deposits.DepositRequest(client_deposit_id or str(new_id()), currency, amount)
 
     async def book(session: AsyncSession, exchange: ExchangeClient) -> bool:
         owner = await _account(session, account)
@@ -100,10 +152,10 @@ def deposit(
     typer.echo(f"Deposit {request.client_deposit_id} {done}: {plain(amount)} {currency}.")
 
 
-def _with_exchange(
-    work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]],
-) -> ResultT:
+def _with_exchange(work: Callable[[AsyncSession, ExchangeClient], Awaitable[ResultT]]) -> ResultT:
     """Run `work` with a session and the exchange of the settings, and return its result."""
+    from .core.database.session import Database
+    from .exchanges.factory import open_exchange
 
     async def run(session: AsyncSession) -> ResultT:
         database = Database(get_settings())
@@ -118,6 +170,9 @@ def _with_exchange(
 @cli.command()
 def verify_books() -> None:
     """Prove that money, orders, fills, positions and events agree; else name the rows."""
+    import asyncio
+
+    from .trading import books
 
     async def verify() -> int:
         faults = 0
@@ -147,9 +202,11 @@ def verify_books() -> None:
 
 @account_commands.command("create")
 def create_account(
-    name: Annotated[str, typer.Argument(parser=valid(AccountName), metavar="NAME")],
+    name: Annotated[str, typer.Argument(parser=_account_name, metavar="NAME")],
 ) -> None:
     """Create a paper account, without money."""
+    from .trading import accounts
+
     account = with_transaction(lambda session: accounts.create_account(session, name))
     typer.echo(f"Account {account.name} ({account.mode}) is created: {account.id}")
 
@@ -157,6 +214,8 @@ def create_account(
 @account_commands.command("list")
 def list_accounts() -> None:
     """List the accounts: name, mode, id, day of creation."""
+    from .trading import accounts
+
     echo_table(
         *(
             (account.name, account.mode, account.id, _day(account.created_at))
@@ -167,6 +226,9 @@ def list_accounts() -> None:
 
 async def _account(session: AsyncSession, name: str) -> Account:
     """Return the account of that name, or end the process with what to do."""
+    from .core.errors import TradingException
+    from .trading import accounts
+
     try:
         return await accounts.get_account(session, name)
     except TradingException:
@@ -184,29 +246,33 @@ _MOST_NAMES = 10
 # --- Instruments ---------------------------------------------------------------------------------
 
 
-def _option(kind: object, explanation: str) -> object:
-    return typer.Option(parser=valid(kind), metavar="AMOUNT", help=explanation)
+def _option(parser: Callable[[str], Any], explanation: str) -> object:
+    return typer.Option(parser=parser, metavar="AMOUNT", help=explanation)
 
 
 @instrument_commands.command("add")
 def add_instrument(
-    symbol: Annotated[str, typer.Argument(parser=valid(Symbol), metavar="SYMBOL")],
+    symbol: Annotated[str, typer.Argument(parser=_symbol, metavar="SYMBOL")],
     base: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What is traded.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What is traded.")
     ],
     quote: Annotated[
-        str, typer.Option(parser=valid(Currency), metavar="CURRENCY", help="What pays for it.")
+        str, typer.Option(parser=_currency, metavar="CURRENCY", help="What pays for it.")
     ],
     price_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Prices are multiples of it, in quote units.")
+        Decimal, _option(_positive_amount, "Prices are multiples of it, in quote units.")
     ],
     size_increment: Annotated[
-        Decimal, _option(PositiveAmount, "Quantities are multiples of it, in base units.")
+        Decimal, _option(_positive_amount, "Quantities are multiples of it, in base units.")
     ],
-    min_notional: Annotated[Decimal, _option(Amount, "Least quantity x price, in quote units.")],
+    min_notional: Annotated[Decimal, _option(_amount, "Least quantity x price, in quote units.")],
 ) -> None:
     """Add an instrument: a pair of currencies."""
-    request = InstrumentRequest(symbol, base, quote, price_increment, size_increment, min_notional)
+    from .market import instruments
+
+    request = instruments.InstrumentRequest(
+        symbol, base, quote, price_increment, size_increment, min_notional
+    )
     with_transaction(lambda session: instruments.add_instrument(session, request))
     typer.echo(f"Instrument {symbol} is added.")
 
@@ -214,6 +280,9 @@ def add_instrument(
 @instrument_commands.command("list")
 def list_instruments() -> None:
     """List the instruments: symbol, base, quote, price and size increment, minimum notional."""
+    from .market import instruments
+    from .market.money import plain
+
     echo_table(
         *(
             (
@@ -241,13 +310,13 @@ def create_key(
             " admin is for the whole service."
         ),
     ],
-    account: Annotated[
-        str, typer.Option(help="Name of the account the key acts for.")
-    ] = demo.ACCOUNT,
+    account: Annotated[str, typer.Option(help="Name of the account the key acts for.")] = "demo",
 ) -> None:
     """Create an API key and print it. It can't be shown again: only its hash is stored."""
+    from .trading import api_keys
+
     try:
-        chosen = {Scope(scope.strip()) for scope in scopes.split(",")}
+        chosen = {api_keys.Scope(scope.strip()) for scope in scopes.split(",")}
     except ValueError:
         raise typer.BadParameter(f"{scopes!r} is not a list of read, trade, admin") from None
 
@@ -261,6 +330,8 @@ def create_key(
 @key_commands.command("list")
 def list_keys() -> None:
     """List the API keys, oldest first: id, account, scopes, day of creation, active or revoked."""
+    from .trading import api_keys
+
     echo_table(
         *(
             (
@@ -278,6 +349,8 @@ def list_keys() -> None:
 @key_commands.command("revoke")
 def revoke_key(key_id: Annotated[UUID, typer.Argument(help="As `keys list` shows it.")]) -> None:
     """Revoke an API key: within KEY_CACHE_SECONDS it is answered 401."""
+    from .trading import api_keys
+
     with_transaction(lambda session: api_keys.revoke_api_key(session, key_id))
     seconds = get_settings().key_cache_seconds
     typer.echo(f"API key {key_id} is revoked; within {seconds:g} seconds no process accepts it.")

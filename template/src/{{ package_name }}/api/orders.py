@@ -35,6 +35,7 @@ _PLACED = {
     "time_in_force": "gtc",
     "qty": "0.01",
     "limit_price": "50000",
+    "post_only": False,
 }
 
 
@@ -80,7 +81,6 @@ class Order(FromRow):
             id="019ab0c4-6f70-7b21-9c3d-4e5f60718293",
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
             **_PLACED,
-            post_only=False,
             status="canceled",
             reason_code=None,
             filled_qty="0",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field, SecretStr, field_validator
 
-from ..core.alerts.notices import Notice
 from ..core.config.credentials import credential_faults, given
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
 
 if TYPE_CHECKING:
+    from ..core.alerts.notices import Notice
     from . import NotificationSettings
     from .http import Http
 
@@ -76,7 +76,7 @@ class Slack:
         server = "/".join(url.get_secret_value().split("/")[:3])
         return cls(Http(SecretUrl(url, f"{server}/***"), settings.alerts.timeout))
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: "Notice") -> None:
         """Raise DeliveryError if it did not arrive."""
         text = notice.text(_LIMIT, lambda character: len(_escape(character)))
         # Without mrkdwn, an asterisk or a backtick in a value stays one.

@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from ..core.alerts.notices import Notice
 from ..core.config.credentials import credential_faults, given
 from ..core.config.faults import Faults
 from ..core.config.groups import Group
 from ..core.config.weaknesses import is_on_this_machine
 
 if TYPE_CHECKING:
+    from ..core.alerts.notices import Notice
     from . import NotificationSettings
     from .http import Http
 
@@ -115,7 +115,7 @@ class Telegram:
         shown = f"{api}***/sendMessage"
         return cls(Http(SecretUrl(url, shown), settings.alerts.timeout), owner_id)
 
-    async def send(self, notice: Notice) -> None:
+    async def send(self, notice: "Notice") -> None:
         """Raise DeliveryError if it did not arrive.
 
         The text is sent as it is, without a parse_mode: nothing has to be escaped, and nothing

@@ -65,10 +65,21 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             responses = operation["responses"]
             content = responses["default"]["content"]
-            _, content[PROBLEM_JSON] = content.popitem()  # under the media type of the route
+            [answered_as] = content  # JSON, or what a stream is
+            content[PROBLEM_JSON] = content.pop(answered_as)
             for code in _errors_of_requests(operation):
                 _add(responses, code)
+    for schema in document["components"]["schemas"].values():
+        _show_nulls(schema)
     return document
+
+
+def _show_nulls(schema: dict[str, Any]) -> None:
+    """Put back what is null in a schema's examples: FastAPI leaves it out."""
+    for name in schema.get("required", ()):
+        if {"type": "null"} in schema["properties"][name].get("anyOf", ()):
+            for example in schema.get("examples", ()):
+                example.setdefault(name, None)
 
 
 def _errors_of_requests(operation: dict[str, Any]) -> Iterator[ErrorCode]:

@@ -22,7 +22,7 @@ _REFUSAL = "refusal"
 
 
 class Refusal(NamedTuple):
-    """Why a request is refused, and after how many seconds it may come back."""
+    """Reason of a refusal, and the seconds after which the request may come back."""
 
     reason: str
     retry_after: int

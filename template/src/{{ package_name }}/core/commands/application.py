@@ -1,49 +1,26 @@
-"""The commands of every service: dev · serve · migrate · check-config · openapi · alerts."""
+"""The commands of every service: dev · serve · migrate · check-config · openapi · alerts.
 
-import asyncio
+Each imports what it does when it is run: what one command needs, the others don't wait for.
+"""
+
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..alerts.alerts import Alert, Alerts
-from ..alerts.channels import Channel
-from ..alerts.thread import alerts_of_a_thread
 from ..config import settings_class
-from ..database.migrations import migrate as run_migrations
-from ..observability.logging import configure_logging
-from ..process.connections import Limits
-from ..process.garbage import end_without_collecting
-from ..process.server import Interruptible, check_port, run_server
-from ..process.workers import Death
+from ..process.garbage import end_without_collecting, importing
 from .configuration import check_config
-from .dev import Seed, run_dev
-from .openapi import print_document
-from .running import fail, or_fail, refuse_foreign_schema, settings_or_exit
+from .running import fail, or_fail, settings_or_exit
+from .service import Seed, Service
 
-_NO_CHANNEL = (
-    "This service has no channel, so alerts are only logged. docs/alerts.md says how to add one,"
-    " under `Another channel`; Telegram and Slack come with"
-    " `uvx copier update --defaults --data alerts=both`."
-)
-_NO_CREDENTIALS = (
-    "No channel has its credentials, so alerts are only logged; docs/alerts.md says how to get one."
-)
+if TYPE_CHECKING:
+    from ..alerts.channels import Channel
 
 PortOption = Annotated[int | None, typer.Option(help="Instead of HTTP_PORT.", min=1, max=65535)]
-
-
-@dataclass(frozen=True)
-class _Service:
-    """The facts about the service that the commands need; `context.obj`."""
-
-    name: str
-    application: str
-    channels: Callable[[], Sequence[Channel]]
-    has_channels: bool
-    seed: Seed
 
 
 def create_cli(
@@ -65,7 +42,7 @@ def create_cli(
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # they print local variables, secrets among them
         help=description,
-        context_settings={"obj": _Service(name, application, channels, has_channels, seed)},
+        context_settings={"obj": Service(name, application, channels, has_channels, seed)},
     )
     cli.callback()(_options)
     for command in (dev, serve, migrate, check_config, openapi):
@@ -103,13 +80,15 @@ def dev(
     ] = True,
 ) -> None:
     """Run everything here: PostgreSQL, Redis, migrations, a paper account, the API."""
-    service: _Service = context.obj
+    service: Service = context.obj
     settings = settings_or_exit()
     if settings.environment != "development":
         fail(
             f"`dev` makes accounts with money, so it is not for ENVIRONMENT={settings.environment};"
             f" run `{settings.slug} migrate` and `{settings.slug} serve`"
         )
+    from .dev import run_dev
+
     or_fail(lambda: run_dev(service.application, port, service.seed, reload=reload))
 
 
@@ -119,37 +98,11 @@ def serve(
     port: PortOption = None,
 ) -> None:
     """Run the API on the PostgreSQL and Redis that the settings name."""
-    service: _Service = context.obj
     settings = settings_or_exit()
-    http = settings.http
-    host, port = host or http.host, port or http.port
-    or_fail(lambda: check_port(host, port))
-    or_fail(lambda: asyncio.run(refuse_foreign_schema(settings)))
-    limits = Limits.of(settings)
-    if http.workers == 1:
-        with Interruptible():
-            or_fail(lambda: run_server(service.application, host, port, limits=limits))
-        return
-    configure_logging(settings)  # each worker does so itself
-    with Interruptible(), alerts_of_a_thread(service.channels(), settings, service.name) as alerts:
+    with importing():
+        from .serving import run_service
 
-        def on_death(death: Death) -> None:
-            details = {"process": death.pid, "reason": death.reason}
-            alerts.fire(Alert("worker:died", _DIED, details, "critical", lasts=False))
-
-        or_fail(
-            lambda: run_server(
-                service.application,
-                host,
-                port,
-                limits=limits,
-                workers=http.workers,
-                on_death=on_death,
-            )
-        )
-
-
-_DIED = "A worker process died, and another one was started"
+    run_service(context.obj, settings, host or settings.http.host, port or settings.http.port)
 
 
 def migrate(
@@ -160,29 +113,24 @@ def migrate(
 ) -> None:
     """Bring the database's tables up to date."""
     settings = settings_or_exit()
+    from ..database.migrations import migrate as run_migrations
+
     or_fail(lambda: run_migrations(settings, former_slug=former_slug), direct=True)
     typer.echo("The database is up to date.")
 
 
 def openapi(context: typer.Context) -> None:
     """Print the OpenAPI document: for generated clients, and to see what a change changes."""
-    service: _Service = context.obj
+    service: Service = context.obj
     settings_or_exit()
+    from .openapi import print_document
+
     print_document(service.application)
 
 
 def send_test(context: typer.Context) -> None:
     """Send a test message to each channel; fail unless all of them have taken it."""
-    service: _Service = context.obj
     settings = settings_or_exit()
-    channels = service.channels()
-    reasons = or_fail(lambda: asyncio.run(Alerts(channels, settings, service.name).test()))
-    for channel, reason in reasons.items():
-        outcome = f"it did not arrive: {reason}" if reason else "it has arrived"
-        typer.echo(f"{channel}: {outcome}", err=bool(reason))
-    if not reasons:
-        typer.echo(_NO_CREDENTIALS if service.has_channels else _NO_CHANNEL, err=True)
-        for note in settings.notes:
-            typer.echo(note, err=True)
-    if not reasons or any(reasons.values()):
-        raise typer.Exit(1)
+    from .alerting import send_test_message
+
+    send_test_message(context.obj, settings)

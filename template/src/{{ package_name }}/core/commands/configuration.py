@@ -1,16 +1,15 @@
 """The command `check-config`."""
 
 import json
-from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from ..alerts.channels import Channel, faults_of
 from ..config import faults_of as faults_of_settings
 from ..config import get_settings, settings_class
 from ..config.report import complain, effective_values, env_example, shown
+from .service import Service
 from .tables import echo_table
 
 
@@ -42,8 +41,12 @@ def check_config(
         ("setting", "value", "from"),
         *((name, shown(entry["value"]), entry["source"]) for name, entry in values.items()),
     )
-    channels: Callable[[], Sequence[Channel]] = context.obj.channels
-    # Those of another environment can't be made here.
-    faults = [] if environment else faults_of(channels())
-    for note in (*settings.notes, *faults):
+    for note in settings.notes:
         typer.echo(note)
+    service: Service = context.obj
+    # Those of another environment can't be made here.
+    if channels := [] if environment else service.channels():
+        from ..alerts.channels import faults_of
+
+        for fault in faults_of(channels):
+            typer.echo(fault)

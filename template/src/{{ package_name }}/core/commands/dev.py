@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -15,9 +15,7 @@ from ..database.migrations import migrate
 from ..process.connections import Limits
 from ..process.dev_servers import PASSABLE, DevServerError, missing_servers, private_folder
 from ..process.server import Interruptible, check_port, run_server
-
-Seed = Callable[[Settings, str], Awaitable[str]]
-"""Makes what a newcomer trades with; gives back the API key it is given, or a new one."""
+from .service import Seed
 
 STATE = Path(".dev")
 HOST = "127.0.0.1"

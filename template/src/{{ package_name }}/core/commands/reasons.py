@@ -1,12 +1,28 @@
 """The text of a command about an error: what is wrong, and the next step."""
 
 from alembic.script.revision import MultipleHeads, ResolutionError
-from sqlalchemy.exc import DBAPIError
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from ..config import Settings
 from ..database.transactions import CommitOutcomeUnknownError, RetryableTransactionError
 from ..database.transactions.retry import sqlstate_of
 from ..database.unreachable import DatabaseUnreachableError, address_of
+from ..errors import TradingException
+from ..process.dev_servers import DevServerError
+from ..process.server import ServerError
+
+MENDABLE = (
+    TradingException,
+    DevServerError,
+    ServerError,
+    CommandError,
+    SQLAlchemyError,
+    RetryableTransactionError,
+    CommitOutcomeUnknownError,
+    OSError,
+)
+"""The errors that a person can mend."""
 
 _REASONS: dict[str | type[BaseException] | None, str] = {
     DatabaseUnreachableError: "{said}. DB_HOST and DB_PORT, or DATABASE_URL, say where it is",

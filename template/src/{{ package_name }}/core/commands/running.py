@@ -1,43 +1,21 @@
 """The frame around the work of every command: settings, a session, errors as one line."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from typing import NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
-from alembic.util import CommandError
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.pool import NullPool
 
 from ..config import Settings, get_settings
 from ..config.report import complain
-from ..database.schema import refuse_foreign
-from ..database.session import Database, create_engine
-from ..database.transactions import (
-    CommitOutcomeUnknownError,
-    RetryableTransactionError,
-    transactional,
-)
-from ..errors import TradingException
-from ..process.dev_servers import DevServerError
-from ..process.server import ServerError
-from .reasons import reason_of
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
 
 ResultT = TypeVar("ResultT")
-
-_MENDABLE = (
-    TradingException,
-    DevServerError,
-    ServerError,
-    CommandError,
-    SQLAlchemyError,
-    RetryableTransactionError,
-    CommitOutcomeUnknownError,
-    OSError,
-)
 
 
 def settings_or_exit() -> Settings:
@@ -53,6 +31,9 @@ def with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
 
     Not on the tables of another service.
     """
+    settings = settings_or_exit()
+    from ..database.schema import refuse_foreign
+    from ..database.session import Database
 
     async def run() -> ResultT:
         database = Database(settings)
@@ -64,28 +45,18 @@ def with_session(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
         finally:
             await database.close()
 
-    settings = settings_or_exit()
     return or_fail(lambda: asyncio.run(run()))
 
 
 def with_transaction(work: Callable[[AsyncSession], Awaitable[ResultT]]) -> ResultT:
     """Run `work` as `with_session` does, and commit what it has done, or nothing of it."""
+    from ..database.transactions import transactional
 
     async def run(session: AsyncSession) -> ResultT:
         async with transactional(session) as tx:
             return await work(tx)
 
     return with_session(run)
-
-
-async def refuse_foreign_schema(settings: Settings) -> None:
-    """Raise ForeignSchemaError. That PostgreSQL does not answer is for health to tell."""
-    quick = settings.health.server_timeout
-    limits = {"timeout": quick, "command_timeout": quick}
-    engine = create_engine(settings, connect_args=limits, poolclass=NullPool)
-    with suppress(OSError, SQLAlchemyError):
-        async with engine.connect() as connection:
-            await connection.run_sync(refuse_foreign, settings)
 
 
 def or_fail(work: Callable[[], ResultT], *, direct: bool = False) -> ResultT:
@@ -97,7 +68,11 @@ def or_fail(work: Callable[[], ResultT], *, direct: bool = False) -> ResultT:
         return work()
     except ValidationError as error:
         raise typer.Exit(complain(error)) from None
-    except _MENDABLE as error:
+    except Exception as error:
+        from .reasons import MENDABLE, reason_of
+
+        if not isinstance(error, MENDABLE):
+            raise
         settings = settings_or_exit()
         fail(reason_of(error, settings.direct if direct else settings))
 

@@ -10,7 +10,7 @@ A service adds groups and fields in a subclass. A check of its own extends `why_
 
 import os
 from functools import lru_cache
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
     Field,
@@ -29,7 +29,6 @@ from pydantic_settings import (
     SettingsConfigDict,
     SettingsError,
 )
-from sqlalchemy.engine import URL
 
 from . import constraints
 from .faults import Faults, hidden, pack, unpack
@@ -48,8 +47,18 @@ from .groups import (
 from .misspellings import misspellings
 from .names import setting_names
 from .sources import FOUND, FindingsSource, Found, LiteralDotEnvSource, SecretFilesSource
-from .urls import database_url, elsewhere, redis_options, stated_in_redis_url, with_parts
+from .urls import (
+    database_url,
+    elsewhere,
+    empty_database_url,
+    redis_options,
+    stated_in_redis_url,
+    with_parts,
+)
 from .weaknesses import weaknesses
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 
 class Settings(BaseSettings):
@@ -194,7 +203,7 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def sqlalchemy_url(self) -> URL:
+    def sqlalchemy_url(self) -> "URL":
         """Address of the database for SQLAlchemy with asyncpg, from DATABASE_URL and DB_*."""
         parts = {
             name: value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -202,7 +211,7 @@ class Settings(BaseSettings):
             if name in {"host", "port", "user", "password", "name"} and value is not None
         }
         if not self.database_url:
-            return with_parts(URL.create("postgresql+asyncpg"), parts)
+            return with_parts(empty_database_url(), parts)
         given = {name: value for name, value in parts.items() if name in self.db.model_fields_set}
         return with_parts(database_url(self.database_url.get_secret_value()), given)
 

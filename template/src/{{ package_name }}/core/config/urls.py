@@ -1,15 +1,19 @@
-"""Addresses of servers."""
+"""Addresses of servers.
+
+SQLAlchemy and redis-py are imported where a URL is read: most of what reads the settings has none,
+and they take longer than all else that is imported for it.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from redis.asyncio.connection import ConnectionPool, parse_url
-from redis.exceptions import RedisError
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-
 from .addresses import host_alone, printable
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 _SSL_MODES = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 _SESSIONS = {"any", "primary", "standby", "read-write", "read-only", "prefer-standby"}
@@ -29,11 +33,21 @@ _DROPPED = {
 _PARTS = {"user": "username", "password": "password", "dbname": "database"}
 
 
+def empty_database_url() -> URL:
+    """Return a URL for SQLAlchemy with asyncpg that does not state anything else."""
+    from sqlalchemy.engine import URL  # noqa: PLC0415
+
+    return URL.create("postgresql+asyncpg")
+
+
 def database_url(text: str) -> URL:
     """Return a PostgreSQL URL of any common spelling for SQLAlchemy with asyncpg.
 
     Raises ValueError, which holds no part of the URL.
     """
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     if text.startswith("postgres://"):  # a spelling SQLAlchemy does not know
         text = "postgresql" + text.removeprefix("postgres")
     try:
@@ -75,6 +89,8 @@ def _with_sound_host(url: URL) -> URL:
 
 
 def _check_query(url: URL) -> None:
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     known = ", ".join(["sslmode", *_PASSED_ON])
     for key, value in url.query.items():
         if key not in _PASSED_ON:
@@ -126,6 +142,9 @@ def elsewhere(url: URL, host: str | None, port: int | None) -> URL:
 
 def redis_options(text: str) -> dict[str, Any]:
     """Return what the URL says, as options of a redis-py connection. Raises ValueError."""
+    from redis.asyncio.connection import ConnectionPool, parse_url  # noqa: PLC0415
+    from redis.exceptions import RedisError  # noqa: PLC0415
+
     try:
         options: dict[str, Any] = dict(parse_url(text))
         is_one = "path" in options if text.startswith("unix:") else True

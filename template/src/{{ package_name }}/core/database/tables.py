@@ -1,5 +1,6 @@
 """The parts of every table: base class, ids, and columns that hold one or some of some words."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -28,8 +29,13 @@ class Base(DeclarativeBase):
 
         It is of no session. The constructor would note each value as a change, at twice the cost.
         """
+        return cls.of_values(row._mapping)
+
+    @classmethod
+    def of_values(cls, values: Mapping[str, Any]) -> Self:
+        """Return the object with these values of all of the table's columns, as `of_row` does."""
         found: Self = cls.__mapper__.class_manager.new_instance()
-        found.__dict__.update(row._mapping)
+        found.__dict__.update(values)
         return found
 
 

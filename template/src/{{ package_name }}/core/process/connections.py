@@ -18,6 +18,7 @@ from ..config import Settings
 from ..errors.exceptions import ErrorCode
 from ..errors.middleware import HEADER, new_request_id
 from ..observability.metrics import count_request
+from .garbage import importing
 
 _log = structlog.get_logger(__name__)
 
@@ -69,6 +70,10 @@ class Config(uvicorn.Config):
             **options,
         )
         self.limits = limits
+
+    def load_app(self) -> Any:
+        with importing():
+            return super().load_app()
 
 
 class Load:

@@ -241,6 +241,8 @@ class Book:
             raise Refused(Reason.INVALID_ORDER, "only a limit order that is gtc can be post_only")
         if order.worst_price is not None and not is_market:
             raise Refused(Reason.INVALID_ORDER, "only a market order has a worst_price")
+        if order.worst_price is not None and not _is_amount(order.worst_price):
+            raise Refused(Reason.INVALID_ORDER, "worst_price is no price")
         if not _is_multiple(order.qty, self.rules.size_increment):
             message = f"qty is no multiple of {self.rules.size_increment}"
             raise Refused(Reason.INVALID_SIZE_INCREMENT, message)
@@ -303,7 +305,11 @@ class Book:
 
 
 def _is_multiple(amount: Decimal, increment: Decimal) -> bool:
-    return amount.is_finite() and amount > 0 and is_multiple(amount, increment)
+    return _is_amount(amount) and is_multiple(amount, increment)
+
+
+def _is_amount(amount: Decimal) -> bool:
+    return amount.is_finite() and 0 < amount < MAX_AMOUNT
 
 
 def _takes(order: Order, levels: list[Level]) -> list[tuple[Level, Decimal]]:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from ...market.money import exact
 from .matching import Ladder, Level, Rules
-from .prices import SeededPrice
+from .prices import SeededPrice, draw
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -45,7 +45,7 @@ class Seeded:
 
     def __init__(self, seed: str, tick_ms: int, anchors: dict[str, Decimal]) -> None:
         """Have a symbol's price move around its anchor, in quote units."""
-        self.name = f"seeded/{tick_ms}"
+        self.name = f"seeded/{tick_ms}/{draw(seed, sorted(anchors.items()))}"
         self._seed = seed
         self._tick = tick_ms * _MILLISECOND
         self._anchors = anchors

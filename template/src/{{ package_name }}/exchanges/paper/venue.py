@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -42,6 +43,8 @@ OnChange = Callable[[frozenset[UUID]], None]
 
 _SMALLEST = Decimal("1E-18")
 
+_log = structlog.get_logger(__name__)
+
 
 class Venue:
     """The venue without faults and latency."""
@@ -62,11 +65,8 @@ class Venue:
     # --- Requests --------------------------------------------------------------------------------
 
     async def place(self, request: VenueOrderRequest) -> PlaceOutcome:
-        try:
-            if await self.rules(request.symbol) is None:
-                return Rejected("INSTRUMENT_NOT_FOUND", f"the venue has no {request.symbol}")
-        except ValueError as error:
-            return Rejected("INSTRUMENT_NOT_FOUND", str(error))
+        if await self.rules(request.symbol) is None:
+            return Rejected("INSTRUMENT_NOT_FOUND", f"the venue has no {request.symbol}")
 
         async def place(turn: Turn) -> PlaceOutcome:
             return await self._place(turn, request)
@@ -202,7 +202,7 @@ class Venue:
             source = self.market.source
             for row in await session.execute(query):
                 current = source.tick_at(now) if source else row.last_tick
-                if row.tick > current - delay_ticks:
+                if current - delay_ticks < row.tick <= current:  # not one of other settings
                     break
                 found.append(_venue_fill(row))
         return found
@@ -273,12 +273,16 @@ class Venue:
     async def rules(self, symbol: str) -> Rules | None:
         """Return the rules of a symbol, which the venue learns when it is first asked for it.
 
-        None, if nobody knows it. Raises ValueError if it is none that the venue can trade.
+        None, if nobody knows it, or if it is none that the venue can trade.
         """
         if symbol in self._known:
             return self._known[symbol]
         row = await self._row(_instrument_query(symbol))
-        rules = store.rules_of(row) if row is not None else await self._find_rules(symbol)
+        try:
+            rules = store.rules_of(row) if row is not None else await self._find_rules(symbol)
+        except ValueError as error:
+            _log.warning("instrument not traded", symbol=symbol, reason=str(error))
+            return None
         if rules is None:
             return None
         if row is None:

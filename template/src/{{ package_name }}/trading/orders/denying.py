@@ -19,6 +19,7 @@ from ..risk.limits import Limits
 from ..risk.state import TradingState, state_in_force
 from ..wakes import wake_account
 from .model import Order
+from .place_statement import COLUMNS
 from .states import OrderStatus
 
 
@@ -125,7 +126,7 @@ async def _beyond_limits(
 
 
 async def _store(session: AsyncSession, values: dict[str, Any], refusal: TradingException) -> None:
-    row = {key: value for key, value in values.items() if key in Order.__table__.columns}
+    row = {key: value for key, value in values.items() if key in COLUMNS}
     row |= {"status": OrderStatus.DENIED, "reason_code": str(refusal.code), "held": Decimal(0)}
     await session.execute(insert(Order).values(row))
     changed = {"status": OrderStatus.DENIED.value, "leaves_qty": "0"}

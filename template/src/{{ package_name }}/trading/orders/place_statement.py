@@ -4,12 +4,17 @@ One statement is one message to the server and a transaction by itself, so that 
 half of what its parts would, one after another.
 """
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, cast
 
 from sqlalchemy import (
     BindParameter,
+    ColumnElement,
+    Enum,
     Integer,
     Numeric,
+    String,
     Table,
     Uuid,
     and_,
@@ -18,9 +23,10 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
+    literal_column,
     or_,
     select,
+    true,
     union_all,
     update,
 )
@@ -39,15 +45,24 @@ from .model import Order
 from .states import OrderStatus
 
 
+def _constant(value: str) -> ColumnElement[Any]:
+    # As a parameter, it would be sent and converted each time.
+    return literal_column(f"'{value}'")
+
+
 def _given(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
     # A parameter with the name of a column would be a value for it, in whatever table.
     return bindparam(f"given_{name}", type_=type_)
 
 
 def _new(column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
-    return _given(column.key, column.type)
+    # The words of an enumeration are texts already.
+    type_ = String(column.type.length) if isinstance(column.type, Enum) else column.type
+    return _given(column.key, type_)
 
 
+_zero: ColumnElement[Any] = literal_column("0")
+_one: ColumnElement[Any] = literal_column("1")
 _AMOUNT = cast("Numeric[Any]", Order.qty.type)
 _account_id, _symbol, _held = _new(Order.account_id), _new(Order.symbol), _new(Order.held)
 _buying, _selling = _new(Position.buying), _new(Position.selling)
@@ -70,24 +85,27 @@ _position = (
 
 
 def _is_set(state: TradingState) -> Any:
-    scope = TradingStateRow.account_id.in_([_account_id, literal(EVERYONE, Uuid())])
-    return exists().where(scope, TradingStateRow.state == state)
+    scope = TradingStateRow.account_id.in_([_account_id, _constant(f"{EVERYONE}")])
+    return exists().where(scope, TradingStateRow.state == _constant(state))
 
 
-_this_second = func.date_trunc("second", func.clock_timestamp())
-_qty_after = func.coalesce(_position.c.qty, 0)
+_this_second = func.date_trunc(_constant("second"), func.clock_timestamp())
+_qty_after = func.coalesce(_position.c.qty, _zero)
 _within_limits = and_(
     _given("is_within_limits", Order.post_only.type),
     ~_is_set(TradingState.REDUCING),
     _books.c.open_orders < _given("max_open_orders", Integer()),
-    case((_books.c.second == _this_second, _books.c.second_orders), else_=0)
+    case((_books.c.second == _this_second, _books.c.second_orders), else_=_zero)
     < _given("max_orders_per_second", Integer()),
-    _qty_after + func.coalesce(_position.c.buying, 0) + _buying <= _given("max_position", _AMOUNT),
+    _qty_after + func.coalesce(_position.c.buying, _zero) + _buying
+    <= _given("max_position", _AMOUNT),
 )
-_only_reduces = and_(_selling > 0, _qty_after - func.coalesce(_position.c.selling, 0) >= _selling)
+_only_reduces = and_(
+    _selling > _zero, _qty_after - func.coalesce(_position.c.selling, _zero) >= _selling
+)
 _allowed = (
     select(_books.c.account_id)
-    .select_from(_books.outerjoin(_position, literal(True)))
+    .select_from(_books.outerjoin(_position, true()))
     .where(
         # Of two at the same time neither sees the other: the unique key is what guards.
         ~exists().where(
@@ -113,11 +131,11 @@ _counted = (
     update(AccountBooks)
     .where(AccountBooks.account_id == _paid.c.account_id)
     .values(
-        last_seq=AccountBooks.last_seq + 1,
-        open_orders=AccountBooks.open_orders + 1,
+        last_seq=AccountBooks.last_seq + _one,
+        open_orders=AccountBooks.open_orders + _one,
         second=_this_second,
         second_orders=case(
-            (AccountBooks.second == _this_second, AccountBooks.second_orders + 1), else_=1
+            (AccountBooks.second == _this_second, AccountBooks.second_orders + _one), else_=_one
         ),
     )
     .returning(AccountBooks.last_seq)
@@ -151,9 +169,9 @@ def _entry(n: int, bucket: Bucket, amount: Any) -> Any:
     return select(
         _paid.c.account_id,
         _new(LedgerEntry.transaction_id),
-        literal(n, LedgerEntry.n.type),
-        literal(EntryKind.PENDING, LedgerEntry.kind.type),
-        literal(bucket, LedgerEntry.bucket.type),
+        literal_column(f"{n}"),
+        _constant(EntryKind.PENDING),
+        _constant(bucket),
         _new(Order.held_currency),
         amount,
         _new(Order.id),
@@ -176,7 +194,7 @@ _sent = _insert(
     {
         Command.account_id: _paid.c.account_id,
         Command.id: _given("command_id", Uuid()),
-        Command.kind: literal(CommandKind.PLACE, Command.kind.type),
+        Command.kind: _constant(CommandKind.PLACE),
         Command.order_id: _new(Order.id),
     },
 ).cte("sent")
@@ -186,16 +204,15 @@ _noted = _insert(
     {
         AccountEvent.account_id: _account_id,
         AccountEvent.seq: _counted.c.last_seq,
-        AccountEvent.type: literal(EventType.ORDER, AccountEvent.type.type),
+        AccountEvent.type: _constant(EventType.ORDER),
         AccountEvent.order_id: _new(Order.id),
         AccountEvent.data: _new(AccountEvent.data),
     },
 ).cte("noted")
 
-_zero = literal(0, _AMOUNT)
 _cells: dict[InstrumentedAttribute[Any], Any] = {
     Order.account_id: _paid.c.account_id,
-    Order.status: literal(OrderStatus.PENDING_NEW, Order.status.type),
+    Order.status: _constant(OrderStatus.PENDING_NEW),
     Order.filled_qty: _zero,
     Order.filled_notional: _zero,
 } | {
@@ -208,14 +225,27 @@ _cells: dict[InstrumentedAttribute[Any], Any] = {
 }
 PLACE = (
     _insert(Order, _paid, _cells)
-    .returning(*cast(Table, Order.__table__).columns)
+    .returning(Order.created_at)
     .add_cte(_counted_in_position, _entered, _sent, _noted)
 )
-"""Places the order of `parameters()`, and returns its row.
+"""Places the order of `parameters()`, and returns when that was.
 
 It returns none and does nothing where there is an order of that name, trading is halted, a limit
 is reached that the order does not only reduce a position by, or there is too little money.
 """
+
+
+COLUMNS = frozenset(column.key for column in cast(Table, Order.__table__).columns)
+
+
+def placed(values: dict[str, Any], created_at: datetime) -> Order:
+    """Return the order of these values, as it is stored. It is for reading, and of no session."""
+    none = {"reason_code": None, "venue_order_id": None, "canceled_at": None}
+    begin = {"filled_qty": Decimal(0), "filled_notional": Decimal(0)}
+    given = {name: value for name, value in values.items() if name in COLUMNS}
+    return Order.of_values(
+        given | none | begin | {"status": OrderStatus.PENDING_NEW, "created_at": created_at}
+    )
 
 
 def parameters(values: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ..risk.limits import Limits
 from ..wakes import wake_account, wake_dispatcher
 from .denying import deny
 from .model import Order
-from .place_statement import PLACE, parameters
+from .place_statement import PLACE, parameters, placed
 from .queries import find_order
 
 
@@ -120,7 +120,7 @@ async def _place(
             except IntegrityError:
                 rows = []  # an order of that name was placed at the same time
             if rows:
-                return Order.of_row(rows[0]), True
+                return placed(values, rows[0].created_at), True
         existing = await _existing(source, account_id, request)
         if existing is not None:
             return existing, False
