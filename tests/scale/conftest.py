@@ -3,6 +3,7 @@
 from tests.conftest import (  # noqa: F401
     database,
     demo,
+    exchange,
     key_for,
     no_settings_around,
     server_folder,

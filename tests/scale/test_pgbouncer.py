@@ -11,6 +11,7 @@ from orders import place_many
 from sqlalchemy import text
 from tests.conftest import KeyFor
 from tests.core.support.pgbouncer import PgBouncer, pgbouncer_program
+from tests.trading.market import ready
 from trading_service.core.database.session import Database
 from trading_service.main import create_app
 from trading_service.settings import Settings
@@ -60,6 +61,7 @@ async def test_statements_that_pgbouncer_keeps_are_few(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://s", headers=headers) as client,
     ):
+        await ready(app)
         assert await place_many(client, 500) == {201}
         found = await backends(app.resources.database)
 
@@ -77,6 +79,7 @@ async def test_5000_orders_leave_nothing_behind(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://s", headers=headers) as client,
     ):
+        await ready(app)
         assert await place_many(client, 1000) == {201}
         before = await backends(app.resources.database)
         assert await place_many(client, 4000) == {201}
