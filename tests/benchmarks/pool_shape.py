@@ -73,7 +73,7 @@ async def until_it_trades(app: ServiceAPI) -> None:
     """Wait until its books were compared with the exchange, and it knows the prices."""
     trading = app.resources[open_trading]
     await trading.refresh_quotes()
-    while not trading.reconciler.is_done:  # noqa: ASYNC110  # nothing tells of it
+    while not trading.reconciler.is_done:
         await asyncio.sleep(0.05)
 
 

@@ -40,7 +40,7 @@ async def audit(servers: Servers, requests: Iterable[Request]) -> Audit:
     Call it when the service has ended, and can store nothing any more.
 
     - An acknowledged order is there once, by its id and its name, and open unless canceled.
-    - An acknowledged cancel has canceled, or is on its way. An order that nobody has canceled is not.
+    - An acknowledged cancel has canceled, or is on its way; nothing else is canceled.
     - An order that was refused is denied or not there, and none is that nobody has asked for.
     - No cancel was told that there is no such order: only acknowledged ones are canceled.
     - An open order holds what it costs, and one that has ended nothing.
