@@ -179,7 +179,7 @@ def before(session: nox.Session) -> None:
 
 
 # Of a command that fails, nox shows all that it has printed.
-QUIET = {"silent": True, "log": False}
+QUIET: dict[str, Any] = {"silent": True, "log": False}
 
 
 def install(session: nox.Session, group: str, **how: Any) -> None:

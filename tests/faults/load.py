@@ -9,7 +9,8 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
@@ -19,6 +20,8 @@ from servers import Trader
 
 NO_ANSWER = 0
 """Status of a request whose client gave up, or whose connection was cut or refused."""
+REFUSED = "refused"
+"""Code of a request that was never sent, since nobody accepts its connection."""
 
 
 @dataclass(slots=True)
@@ -36,7 +39,7 @@ class Request:
     latency: float = 0
     status: int = NO_ANSWER
     code: str = ""
-    """`code` of a problem."""
+    """`code` of a problem, or REFUSED."""
     retry_after: str = ""
 
     @property
@@ -138,6 +141,8 @@ class Connection(asyncio.Protocol):
             request.retry_after = str(_number(headers, b"\r\nretry-after:") or "")
         elif request.kind == "place":
             request.order_id = str(UUID(orjson.loads(body)["id"]))
+        if b"\r\nconnection: close" in headers and self.transport is not None:
+            self.transport.close()
         self._done()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -182,12 +187,27 @@ class Load:
 
         After a refusal a client pauses for so many seconds.
         """
-        until = time.perf_counter() + seconds
-        await asyncio.gather(*(self._client(until, pause) for _ in range(clients)))
+        end = time.perf_counter() + seconds
+        await self.until(lambda: time.perf_counter() >= end, clients, pause)
 
-    async def _client(self, until: float, pause: float) -> None:
+    @asynccontextmanager
+    async def during(self, clients: int, pause: float = 0) -> AsyncIterator[None]:
+        """Have clients ask, as `closed` does, for as long as the block takes."""
+        is_over = asyncio.Event()
+        asking = asyncio.create_task(self.until(is_over.is_set, clients, pause))
+        try:
+            yield
+        finally:
+            is_over.set()
+            await asking
+
+    async def until(self, is_over: Callable[[], bool], clients: int, pause: float = 0) -> None:
+        """Have clients ask, as `closed` does, until it is over."""
+        await asyncio.gather(*(self._client(is_over, pause) for _ in range(clients)))
+
+    async def _client(self, is_over: Callable[[], bool], pause: float) -> None:
         connection = Connection()
-        while time.perf_counter() < until:
+        while not is_over():
             request = self.book.next()
             connection = await self.ask(request, connection)
             self.book.ended(request)
@@ -207,6 +227,7 @@ class Load:
                 await loop.create_connection(lambda: connection, "127.0.0.1", self.port)
             await done.wait()
         except OSError:
+            request.code = REFUSED
             request.latency = time.perf_counter() - request.sent
             await asyncio.sleep(0.01)
         finally:

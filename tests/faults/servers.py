@@ -113,15 +113,17 @@ class Service:
 
 
 @asynccontextmanager
-async def service(at: Servers, *arguments: str, **environment: str) -> AsyncIterator[Service]:
+async def service(
+    at: Servers, *arguments: str, port: int = 0, **environment: str
+) -> AsyncIterator[Service]:
     """Start `serve` as its users do and wait until it is ready; its log is a file.
 
-    It runs in a process group of its own, which is ended in any case.
+    It runs in a process group of its own, which is ended in any case. Port 0 is a free one.
     """
-    port = free_port()
+    port = port or free_port()
     log = at.folder / f"service-{port}.log"
     command = [PROGRAM, "serve", "--port", str(port), *arguments]
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         process = subprocess.Popen(
             command,
             env=_with({**at.environment, **environment}),

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from audit import Audit
-from load import Request
+from load import Request, between, longest_gap
 
 
 @dataclass
@@ -39,6 +39,13 @@ def answers_of(requests: Iterable[Request]) -> str:
     """How often each status was answered, such as `4,000 x 201, 80 x 503`."""
     counts = Counter(request.status for request in requests)
     return ", ".join(f"{count:,} x {status or 'none'}" for status, count in sorted(counts.items()))
+
+
+def row_of(fault: str, requests: Iterable[Request], begin: float, end: float, found: Audit) -> Row:
+    """The row of what came of the requests between these times."""
+    asked = list(requests)
+    answers = answers_of(between(asked, begin, end))
+    return Row(fault, answers, longest_gap(asked, begin, end), found)
 
 
 def print_table(rows: list[Row]) -> None:

@@ -1,4 +1,7 @@
-"""The fixtures that the service's own tests have."""
+"""The fixtures that the service's own tests have, and the load of the faults."""
+
+import sys
+from pathlib import Path
 
 from tests.conftest import (  # noqa: F401
     database,
@@ -14,3 +17,5 @@ from tests.conftest import (  # noqa: F401
 )
 from tests.core.conftest import pgbouncer  # noqa: F401
 from tests.core.database.conftest import migrations  # noqa: F401
+
+sys.path.append(str(Path(__file__).parent.parent / "faults"))

@@ -3,13 +3,16 @@
 import asyncio
 import re
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import pytest
-from orders import place_many
+from load import Book, Load
+from servers import Trader
 from sqlalchemy import text
 from tests.conftest import KeyFor
+from tests.core.support.live import serving
 from tests.core.support.pgbouncer import PgBouncer, pgbouncer_program
 from tests.trading.market import ready
 from trading_service.core.database.session import Database
@@ -51,19 +54,31 @@ def keeping(settings: Settings, pgbouncer: PgBouncer, pytestconfig: pytest.Confi
     return before.model_copy(update={"db": db})
 
 
+@asynccontextmanager
+async def serving_orders(
+    settings: Settings, demo: Account, key_for: KeyFor
+) -> AsyncIterator[tuple[Database, Load]]:
+    """A service that takes orders of `demo`: its database and a load that cancels nothing."""
+    app = create_app(settings)
+    headers = await key_for(demo, "trade")
+    book = Book([Trader(demo.id, headers["Authorization"].removeprefix("Bearer "))], cancels=0)
+    async with app.router.lifespan_context(app), serving(app) as port:
+        await ready(app)
+        yield app.resources.database, Load(port, book, patience=60)
+    assert all(request.is_success for request in book.requests)
+
+
+async def place(load: Load, number: int) -> None:
+    """Place orders until there are so many."""
+    await load.until(lambda: len(load.book.requests) == number, clients=8)
+
+
 async def test_statements_that_pgbouncer_keeps_are_few(
     keeping: Settings, demo: Account, key_for: KeyFor
 ) -> None:
-    app = create_app(keeping)
-    headers = await key_for(demo, "trade")
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://s", headers=headers) as client,
-    ):
-        await ready(app)
-        assert await place_many(client, 500) == {201}
-        found = await backends(app.resources.database)
+    async with serving_orders(keeping, demo, key_for) as (database, load):
+        await place(load, 500)
+        found = await backends(database)
 
     print(f"(statements, kB) of each backend after 500 orders: {found}")
     assert all(0 < statements <= 50 for statements, _ in found.values())
@@ -72,18 +87,11 @@ async def test_statements_that_pgbouncer_keeps_are_few(
 async def test_5000_orders_leave_nothing_behind(
     settings: Settings, pgbouncer: PgBouncer, demo: Account, key_for: KeyFor
 ) -> None:
-    app = create_app(pgbouncer.before(settings))
-    headers = await key_for(demo, "trade")
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://s", headers=headers) as client,
-    ):
-        await ready(app)
-        assert await place_many(client, 1000) == {201}
-        before = await backends(app.resources.database)
-        assert await place_many(client, 4000) == {201}
-        after = await backends(app.resources.database)
+    async with serving_orders(pgbouncer.before(settings), demo, key_for) as (database, load):
+        await place(load, 1000)
+        before = await backends(database)
+        await place(load, 5000)
+        after = await backends(database)
 
     print(f"(statements, kB) of each backend after 1,000 orders: {before}, 5,000: {after}")
     assert before.keys() == after.keys()

@@ -84,6 +84,7 @@ class Load:
         make = multiprocessing.get_context("spawn").RawArray
         self._counts = make("i", workers) if workers > 1 else [0]
         self._mine = 0
+        self._is_over = False
 
     def of_worker(self, index: int) -> "Load":
         """Return the same as the worker of that index sees it, which has nothing yet."""
@@ -94,7 +95,13 @@ class Load:
 
     def set(self, count: int) -> None:
         """Say how many connections this worker has."""
-        self._counts[self._mine] = count
+        if not self._is_over:
+            self._counts[self._mine] = count
+
+    def end(self) -> None:
+        """Say that this worker takes no more, so that no other one leaves any to it."""
+        self.set(_NOT_LISTENING)
+        self._is_over = True
 
     def is_more_than_another(self) -> bool:
         """Tell whether another worker has fewer."""

@@ -60,9 +60,13 @@ class Listener:
         return self._is_open
 
     def close(self) -> None:
+        """Stop listening, once whoever waits is accepted: they would be cut off."""
         if self._is_open:
             self._is_open = False
+            self._connections.load.end()
             self._loop.remove_reader(self._socket)
+            while self._accept_one():
+                pass
             self._socket.close()
 
     async def wait_closed(self) -> None:
@@ -79,6 +83,8 @@ class Listener:
 
     def _leaves_it_to_another(self, count: int) -> bool:
         """Tell whether another worker has fewer connections, and was not given time to accept."""
+        if not self._is_open:
+            return False
         load = self._connections.load
         load.set(count)
         self._has_waited = not self._has_waited and load.is_more_than_another()
