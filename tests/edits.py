@@ -60,18 +60,20 @@ BELOW: dict[str, list[str]] = {
         "    app.add_resource(open_feed)\n    app.add_periodic_work(1, look)\n",
     ],
     f"{_PACKAGE}/cli.py": [
-        "from .trading.notes import list_notes, write_note\n",
+        "from .desk import MOST_NOTES\n",
         '''\
 
 
 @cli.command()
 def note(text: str, account: str = "demo") -> None:
     """Write a note to an account."""
+    from .trading.notes import list_notes, write_note
+
     desk = get_settings().desk
 
     async def write(session: AsyncSession) -> None:
         owner = await _account(session, account)
-        if len(await list_notes(session, owner.id)) >= desk.limit:
+        if len(await list_notes(session, owner.id)) >= min(desk.limit, MOST_NOTES):
             fail(f"The desk {desk.name} has {desk.limit} notes at most")
         await write_note(session, owner.id, text)
 

@@ -76,9 +76,7 @@ def by_hand(pool: asyncpg.Pool) -> Place:
             row = await connection.fetchrow(
                 INSERT, order, account, name, "BTC-USDT", QTY, PRICE, currency, amount
             )
-            await connection.execute(
-                LEDGER, account, new_id(), currency, -amount, amount, order
-            )
+            await connection.execute(LEDGER, account, new_id(), currency, -amount, amount, order)
             await connection.execute(OUTBOX, account, new_id(), order)
             return row
 
@@ -205,8 +203,10 @@ async def measure(settings: Settings) -> dict[str, float]:
             f"{name:8} {each:5.2f} ms of CPU an order, {ratio(cpu, 'by hand', name):5.2f} of by"
             f" hand; {by_clock:.2f} by the clock"
         )
-    print(f"all on one account: {ORDERS / hot:.0f} orders a second, on {ACCOUNTS}: "
-          f"{ORDERS / statistics.median(wall['service']):.0f}")
+    print(
+        f"all on one account: {ORDERS / hot:.0f} orders a second, on {ACCOUNTS}: "
+        f"{ORDERS / statistics.median(wall['service']):.0f}"
+    )
     return {"by hand": ratio(cpu, "by hand", "service"), "the ORM": ratio(cpu, "ORM", "service")}
 
 

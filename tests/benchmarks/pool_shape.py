@@ -18,16 +18,20 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import psutil
+from trading_service.core.api.application import ServiceAPI
 from trading_service.core.database.migrations import migrate
 from trading_service.core.database.session import Database
+from trading_service.core.database.transactions import transactional
 from trading_service.core.observability.logging import configure_logging
 from trading_service.core.process.dev_servers import Postgres
+from trading_service.exchanges.factory import open_exchange
 from trading_service.main import create_app
 from trading_service.settings import Settings
 from trading_service.trading.accounts import create_account
 from trading_service.trading.api_keys import Scope, create_api_key
-from trading_service.trading.balances import Balance
 from trading_service.trading.demo import seed_demo
+from trading_service.trading.deposits import DepositRequest, deposit_now
+from trading_service.trading.service import open_trading
 
 CLIENTS, ORDERS, ROUNDS = 16, 15, 5
 # pool_size + max_overflow -> PostgreSQL's CPU time an order, at most so many times that of 16+0.
@@ -65,16 +69,27 @@ async def place(client: httpx.AsyncClient, key: str) -> None:
         assert answer.status_code == 201, answer.text
 
 
-async def make_keys(database: Database) -> list[str]:
+async def until_it_trades(app: ServiceAPI) -> None:
+    """Wait until its books were compared with the exchange, and it knows the prices."""
+    trading = app.resources[open_trading]
+    await trading.refresh_quotes()
+    while not trading.reconciler.is_done:
+        await asyncio.sleep(0.05)
+
+
+async def make_keys(database: Database, settings: Settings) -> list[str]:
     """A key for each client, with an account of its own: they wait for no lock of another."""
+    exchange = open_exchange(settings, database).client
     async with database.sessions() as session:
-        await seed_demo(session)
+        await seed_demo(session, exchange)
         keys = []
         for number in range(CLIENTS):
-            account = await create_account(session, f"bench-{number}")
-            session.add(Balance(account_id=account.id, currency="USDT", available=Decimal(10**9)))
-            keys.append(await create_api_key(session, account, {Scope.TRADE}))
-        await session.commit()
+            async with transactional(session):
+                account = await create_account(session, f"bench-{number}")
+                account_id = account.id
+                keys.append(await create_api_key(session, account, {Scope.TRADE}))
+            request = DepositRequest("start", "USDT", Decimal(10**9))
+            await deposit_now(session, exchange, account_id, request)
     return keys
 
 
@@ -93,7 +108,9 @@ async def measure(settings: Settings, server: Postgres) -> bool:
             )
         nowhere = stack.enter_context(Path(os.devnull).open("w"))  # noqa: SIM115  # it is closed
         configure_logging(settings, nowhere)
-        keys = await make_keys(apps[16, 0].resources.database)
+        keys = await make_keys(apps[16, 0].resources.database, settings)
+        for app in apps.values():
+            await until_it_trades(app)
         for _ in range(ROUNDS + 1):  # the first one warms up
             for shape, client in clients.items():
                 before, own = cpu_of(server.pid), time.process_time()
@@ -127,7 +144,8 @@ def main() -> int:
         server = Postgres(Path(folder) / "postgres")
         cleanup.callback(server.stop)
         server.start()
-        os.environ.update(server.environment)
+        limits = dict.fromkeys(("RISK_MAX_OPEN_ORDERS", "RISK_MAX_ORDERS_PER_SECOND"), "1000000")
+        os.environ.update(server.environment | limits)
         settings = Settings(_env_file=None)
         migrate(settings)
         return 0 if asyncio.run(measure(settings, server)) else 1

@@ -37,7 +37,7 @@ class Service:
             "symbol": ("BTC-USDT", "ETH-USDT")[number % 2],
             "side": ("buy", "buy", "sell")[number % 3],
             "qty": "0.01",
-            "limit_price": "2000",
+            "limit_price": ("2000", "2000", "90000")[number % 3],  # and so it rests
         }
         self.client.post("/v1/orders", json=order)
         self.client.get("/v1/orders?limit=20")

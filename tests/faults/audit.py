@@ -11,7 +11,8 @@ from load import NO_ANSWER, Request
 from servers import FUNDS, Servers
 
 NOT_STORED = {400, 401, 403, 404, 409, 413, 415, 422, 429, 499, 503, 504}
-"""An order that was answered so must not be there. A 500 may be an unknown outcome."""
+"""An order that was answered so must not be open. A 500 may be an unknown outcome."""
+CANCELED = ("canceled", "pending_cancel")
 
 
 @dataclass
@@ -39,10 +40,10 @@ async def audit(servers: Servers, requests: Iterable[Request]) -> Audit:
     Call it when the service has ended, and can store nothing any more.
 
     - An acknowledged order is there once, by its id and its name, and open unless canceled.
-    - An acknowledged cancel has canceled. An order that nobody has canceled is not.
-    - An order that was refused is not there, and none is that nobody has asked for.
+    - An acknowledged cancel has canceled, or is on its way; nothing else is canceled.
+    - An order that was refused is denied or not there, and none is that nobody has asked for.
     - No cancel was told that there is no such order: only acknowledged ones are canceled.
-    - An open order holds what it costs, and a canceled one nothing.
+    - An open order holds what it costs, and one that has ended nothing.
     - What is held of a currency is the sum of the open orders; available and held are constant.
     """
     connection = await servers.connect()
@@ -80,7 +81,7 @@ def _compare_orders(found: Audit, requests: list[Request], orders: list[Any]) ->
             found.acknowledged += 1
             if row is None or row["id"] != UUID(request.order_id):
                 found.faults.append(f"{request.client_order_id} was acknowledged and is lost")
-        elif request.status in NOT_STORED and row is not None:
+        elif request.status in NOT_STORED and row is not None and row["status"] != "denied":
             found.faults.append(f"{request.client_order_id} is there after a {request.status}")
         elif request.status == NO_ANSWER and row is not None:
             found.unanswered_and_stored += 1
@@ -95,23 +96,23 @@ def _compare_cancels(found: Audit, requests: list[Request], orders: list[Any]) -
         answers = cancels.get(row["id"], set())
         if 200 in answers:
             found.canceled += 1
-            if row["status"] != "canceled":
+            if row["status"] not in CANCELED:
                 found.faults.append(f"{row['client_order_id']} is open after its cancel")
         elif 404 in answers:
             found.faults.append(f"{row['client_order_id']} was not found by its cancel")
-        elif row["status"] == "canceled" and answers <= NOT_STORED:
+        elif row["status"] in CANCELED and answers <= NOT_STORED:
             found.faults.append(f"{row['client_order_id']} is canceled, and nobody was told so")
 
 
 def _compare_holds(found: Audit, orders: list[Any], balances: list[Any]) -> None:
     held: Counter[tuple[UUID, str]] = Counter()
     for row in orders:
-        if row["status"] == "new":
+        if row["status"] in ("pending_new", "new", "pending_cancel"):
             held[row["account_id"], row["held_currency"]] += row["held"]
             if row["held"] != row["qty"] * row["limit_price"]:  # each of them buys
                 found.faults.append(f"{row['client_order_id']} holds {row['held']}")
         elif row["held"]:
-            found.faults.append(f"{row['client_order_id']} is canceled and holds {row['held']}")
+            found.faults.append(f"{row['client_order_id']} has ended and holds {row['held']}")
     for row in balances:
         right = held[row["account_id"], row["currency"]]
         if row["held"] != right:

@@ -60,7 +60,7 @@ class Request:
 
 
 _ORDER = (
-    '{"client_order_id":"%s","symbol":"BTC-USDT","side":"buy","qty":"0.0001","limit_price":"50000"}'
+    '{"client_order_id":"%s","symbol":"BTC-USDT","side":"buy","qty":"0.0001","limit_price":"40000"}'
 )
 
 

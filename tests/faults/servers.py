@@ -19,16 +19,24 @@ from trading_service import project
 from trading_service.core.database.session import Database
 from trading_service.core.database.transactions import transactional
 from trading_service.core.process.dev_servers import Postgres, RedisServer, temporary_folder
+from trading_service.exchanges.factory import open_exchange
 from trading_service.settings import Settings
 from trading_service.trading.accounts import create_account
 from trading_service.trading.api_keys import Scope, create_api_key
-from trading_service.trading.balances import credit
 from trading_service.trading.demo import seed_demo
+from trading_service.trading.deposits import DepositRequest, deposit_now
 
 PROGRAM = str(Path(sys.executable).with_name(project.SLUG))
 START_SECONDS = 60
 FUNDS = {"USDT": Decimal(10_000_000), "BTC": Decimal(1000)}
 """What each account has at the start."""
+LIMITS = {
+    "RISK_MAX_OPEN_ORDERS": "1000000000",
+    "RISK_MAX_ORDERS_PER_SECOND": "1000000000",
+    # A database is away for longer than the 30 s that are usual.
+    "RISK_STALE_PRICE": "3600",
+}
+"""Of an account's orders: none that a load reaches."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,7 @@ def servers(accounts: int, postgres: dict[str, str] | None = None) -> Iterator[S
         for server in (database, redis):
             cleanup.callback(server.stop)
             server.start()
-        environment = {**database.environment, **redis.environment, "LOG_FORMAT": "json"}
+        environment = {**database.environment, **redis.environment, "LOG_FORMAT": "json", **LIMITS}
         subprocess.run([PROGRAM, "migrate"], env=_with(environment), check=True)
         traders = asyncio.run(_open_accounts(database, accounts))
         yield Servers(folder, database, redis, environment, traders)
@@ -75,17 +83,21 @@ def servers(accounts: int, postgres: dict[str, str] | None = None) -> Iterator[S
 async def _open_accounts(postgres: Postgres, count: int) -> list[Trader]:
     where = postgres.environment
     fields = {"host": where["DB_HOST"], "user": where["DB_USER"], "name": where["DB_NAME"]}
-    database = Database(Settings(db=fields, _env_file=None))
+    settings = Settings(db=fields, _env_file=None)
+    database = Database(settings)
+    exchange = open_exchange(settings, database).client
     traders = []
     try:
         async with database.sessions() as session:
-            await seed_demo(session)
-        async with database.sessions() as session, transactional(session) as tx:
+            await seed_demo(session, exchange)
             for number in range(count):
-                account = await create_account(tx, f"account{number}")
+                async with transactional(session) as tx:
+                    account = await create_account(tx, f"account{number}")
+                    trader = Trader(account.id, await create_api_key(tx, account, set(Scope)))
+                traders.append(trader)
                 for currency, amount in FUNDS.items():
-                    await credit(tx, account.id, currency, amount)
-                traders.append(Trader(account.id, await create_api_key(tx, account, set(Scope))))
+                    request = DepositRequest(f"start-{currency}", currency, amount)
+                    await deposit_now(session, exchange, trader.account_id, request)
     finally:
         await database.close()
     return traders

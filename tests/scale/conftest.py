@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.conftest import (  # noqa: F401
     database,
     demo,
+    exchange,
     key_for,
     no_settings_around,
     server_folder,

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.core.support.migrators import Migrations
 from tests.core.support.processes import PROGRAM, running
 from trading_service.core.database.session import Database
+from trading_service.exchanges.factory import open_exchange
 from trading_service.settings import Settings
 from trading_service.trading.api_keys import Scope, create_api_key
 from trading_service.trading.demo import seed_demo
@@ -35,7 +36,7 @@ async def engine(spare_database: Settings) -> AsyncIterator[AsyncEngine]:
 async def demo_trader(settings: Settings) -> Trader:
     database = Database(settings)
     async with database.sessions() as session:
-        account = await seed_demo(session)
+        account = await seed_demo(session, open_exchange(settings, database).client)
         key = await create_api_key(session, account, {Scope.TRADE})
         await session.commit()
     await database.close()
@@ -89,8 +90,9 @@ WITH account AS (
 ), instrument AS (
     INSERT INTO instruments VALUES ('BTC-USDT', 'BTC', 'USDT', 0.01, 0.00001, 1)
 )
-INSERT INTO orders
-SELECT gen_random_uuid(), id, 'c' || n, 'BTC-USDT', 'buy', 'limit', 'gtc', 1, 1, 'new', 0, 'USDT',
-       1, now(), NULL
+INSERT INTO orders (account_id, id, client_order_id, symbol, side, type, time_in_force, qty,
+    limit_price, hold_price, status, filled_qty, held_currency, held)
+SELECT id, gen_random_uuid(), 'c' || n, 'BTC-USDT', 'buy', 'limit', 'gtc', 1, 1, 1, 'new', 0,
+    'USDT', 1
 FROM account, generate_series(1, 100000) AS n
 """

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from tests.conftest import KeyFor
 from tests.core.support.live import serving
 from tests.core.support.pgbouncer import PgBouncer, pgbouncer_program
+from tests.trading.market import ready
 from trading_service.core.database.session import Database
 from trading_service.main import create_app
 from trading_service.settings import Settings
@@ -62,6 +63,7 @@ async def serving_orders(
     headers = await key_for(demo, "trade")
     book = Book([Trader(demo.id, headers["Authorization"].removeprefix("Bearer "))], cancels=0)
     async with app.router.lifespan_context(app), serving(app) as port:
+        await ready(app)
         yield app.resources.database, Load(port, book, patience=60)
     assert all(request.is_success for request in book.requests)
 

@@ -14,6 +14,7 @@ revision: str = "1a5af6e53ace"
 down_revision: str | Sequence[str] | None = "7c2e9f4a6b18"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
+contract = "stop the release before first: what it places is in no ledger, and it sends nothing"
 
 
 def upgrade() -> None:

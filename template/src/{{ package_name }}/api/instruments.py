@@ -60,9 +60,9 @@ class Quote(FromRow):
     model_config = ConfigDict(
         json_schema_extra=example(
             symbol="BTC-USDT",
-            bid="49995.00",
+            bid="49995",
             bid_qty="0.31",
-            ask="50000.00",
+            ask="50000",
             ask_qty="0.42",
             last="49997.5",
             at="2026-11-25T09:30:00Z",

@@ -20,7 +20,7 @@ from ..trading.orders import canceling, events, placing, queries
 from ..trading.orders.states import OrderStatus
 from .page import FromRow, Page, example
 from .security import ReadAccount, TradeAccount
-from .trading import TradingDep
+from .trading import NOT_NOW, TradingDep
 
 router = ServiceRouter(prefix="/orders", tags=["orders"])
 
@@ -82,7 +82,7 @@ class Order(FromRow):
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
             **_PLACED,
             status="canceled",
-            reason_code=None,
+            reason_code="REQUESTED",
             filled_qty="0",
             leaves_qty="0",
             filled_avg_price=None,
@@ -168,7 +168,7 @@ class Open(StrEnum):
             InstrumentErrorCode.NOTIONAL_ABOVE_MAXIMUM,
             TradingErrorCode.INSUFFICIENT_BALANCE,
             *DENIALS,
-            TradingErrorCode.RECONCILING,
+            *NOT_NOW,
             TradingErrorCode.CLIENT_ORDER_ID_REUSED,
         ),
     },

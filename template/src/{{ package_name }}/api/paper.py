@@ -33,7 +33,7 @@ class NewQuote(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra=example(
-            symbol="BTC-USDT", bids=[["49999.00", "0.5"]], asks=[["50001.00", "0.5"]]
+            symbol="BTC-USDT", bids=[["49999", "0.5"]], asks=[["50001", "0.5"]]
         ),
     )
 

@@ -19,7 +19,7 @@ from ..trading.quotes import Quotes
 from .orders import ClientOrderId, Order
 from .page import Page, example
 from .security import ReadAccount, TradeAccount
-from .trading import TradingDep
+from .trading import NOT_NOW, TradingDep
 
 router = ServiceRouter(prefix="/positions", tags=["positions"])
 
@@ -96,7 +96,7 @@ async def get_position(
         TradingErrorCode.NOTHING_TO_SELL,
         TradingErrorCode.INSUFFICIENT_BALANCE,
         TradingErrorCode.CLIENT_ORDER_ID_REUSED,
-        TradingErrorCode.RECONCILING,
+        *NOT_NOW,
         InstrumentErrorCode.INVALID_SIZE_INCREMENT,
         InstrumentErrorCode.NOTIONAL_BELOW_MINIMUM,
         *DENIALS,

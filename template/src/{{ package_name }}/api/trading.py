@@ -5,6 +5,16 @@ from typing import Annotated
 from fastapi import Depends
 
 from ..core.api.resources import resource
+from ..core.errors import ErrorCode
+from ..trading.codes import TradingErrorCode
 from ..trading.service import Trading, open_trading
 
 TradingDep = Annotated[Trading, Depends(resource(open_trading))]
+
+NOT_NOW = (
+    TradingErrorCode.RECONCILING,
+    # A route that has a 503 of its own documents each of them.
+    ErrorCode.OVERLOADED,
+    ErrorCode.SERVICE_UNAVAILABLE,
+)
+"""What 503 says where orders are placed."""

@@ -76,8 +76,8 @@ def with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 def _show_nulls(schema: dict[str, Any]) -> None:
     """Put back what is null in a schema's examples: FastAPI leaves it out."""
-    for name in schema.get("required", ()):
-        if {"type": "null"} in schema["properties"][name].get("anyOf", ()):
+    for name, shape in schema.get("properties", {}).items():
+        if {"type": "null"} in shape.get("anyOf", ()):
             for example in schema.get("examples", ()):
                 example.setdefault(name, None)
 

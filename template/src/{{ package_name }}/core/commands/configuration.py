@@ -35,7 +35,7 @@ def check_config(
         raise typer.Exit(complain(error)) from None
     values = effective_values(settings)
     if as_json:
-        typer.echo(json.dumps(values, indent=2))
+        typer.echo(json.dumps(values, indent=2, default=str))
         return
     echo_table(
         ("setting", "value", "from"),

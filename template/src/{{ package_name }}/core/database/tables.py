@@ -29,7 +29,7 @@ class Base(DeclarativeBase):
 
         It is of no session. The constructor would note each value as a change, at twice the cost.
         """
-        return cls.of_values(dict(row._mapping))
+        return cls.of_values(row._mapping)  # type: ignore[arg-type]  # its keys are names
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> Self:
