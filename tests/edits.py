@@ -9,7 +9,6 @@ BELOW: dict[str, list[str]] = {
     ".github/workflows/ci.yml": [
         "      - run: uv run desk-report\n",
         "      - run: uv run pytest -m desk\n",
-        "      - run: uv run --directory=../before desk-report\n",
         """\
   report:
     runs-on: ubuntu-latest
@@ -124,7 +123,6 @@ ABOVE: dict[str, list[str | None]] = {
     ".github/workflows/ci.yml.jinja": [
         "      - run: uv run {{ project_slug }} --help\n",
         "      - run: uv run {{ project_slug }} --help\n",
-        "          uv run --directory=../before {{ project_slug }} --help\n",
         """\
   outbox:
     runs-on: ubuntu-latest

@@ -25,7 +25,7 @@ router = ServiceRouter(prefix="/positions", tags=["positions"])
 
 
 class Position(BaseModel):
-    """What has been bought less what has been sold of an instrument, in base units.
+    """Bought less sold quantity of the instrument, in base units.
 
     Deposits are no trades, so that selling deposited coins makes it negative. All but `qty` are
     quote units; `realized_pnl` is before `fees`. `dust` is a rest below one lot, which can't be
@@ -114,7 +114,7 @@ async def close_position(
         ClientOrderId | None, Query(description="Your own name for the order that sells")
     ] = None,
 ) -> Order:
-    """What open orders sell already, and a rest below one lot, is left."""
+    """Leaves what open orders sell already, and a rest below one lot."""
     terms = await trading.terms(sessions, account.id, symbol)
     async with sessions() as session:
         request = await closing_order(

@@ -1,4 +1,4 @@
-"""What the routes use of trading, while it runs."""
+"""The routes' way to trading, while it runs."""
 
 from typing import Annotated
 
@@ -17,4 +17,4 @@ NOT_NOW = (
     ErrorCode.OVERLOADED,
     ErrorCode.SERVICE_UNAVAILABLE,
 )
-"""What 503 says where orders are placed."""
+"""Reasons for a 503 where orders are placed."""

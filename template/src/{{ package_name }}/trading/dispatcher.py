@@ -56,7 +56,7 @@ BATCH: Final = 32
 REQUEST_EXPIRED: Final = "REQUEST_EXPIRED"
 """The exchange's refusal of what has come too late: nothing was done, and it is sent again."""
 CLOCK_MARGIN: Final = timedelta(seconds=5)
-"""How far the exchange's clock may be behind the database's."""
+"""Longest time that the exchange's clock may be behind the database's."""
 _DELAYS: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until the next attempt, after the first, the second and so on."""
 

@@ -60,7 +60,7 @@ class Position(Base):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What trades have made of an instrument.
+    """Result of the trades in an instrument.
 
     `qty` in base units: what was bought less what was sold. (Deposits are no trades: who sells
     deposited coins has less than 0.) `cost` is what that quantity was bought for, `realized_pnl`
@@ -85,7 +85,7 @@ class Holding:
             return rounded(self.qty * price - self.cost)
 
     def is_dust(self, instrument: Instrument) -> bool:
-        """Whether it is a rest too small to be sold."""
+        """Tell whether it is a rest too small to be sold."""
         return 0 < self.qty < instrument.size_increment
 
 

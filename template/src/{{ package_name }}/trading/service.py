@@ -38,7 +38,7 @@ START_SECONDS: Final = 1.0
 
 
 class Trading:
-    """What runs beside the requests, and what handlers use of it."""
+    """Work beside the requests, and its parts that handlers use."""
 
     def __init__(self, resources: Resources, settings: TradingSettings) -> None:
         self.settings = settings

@@ -160,7 +160,7 @@ async def _order_of(session: AsyncSession, reported: VenueFill | VenueOrder) -> 
 
 
 async def _has_all_fills(session: AsyncSession, order: Order, reported: VenueOrder) -> bool:
-    """Whether every fill of the order is stored; those with a flag are, too."""
+    """Tell whether every fill of the order is stored; those with a flag are, too."""
     query = select(func.coalesce(func.sum(Fill.qty), 0)).where(
         Fill.account_id == order.account_id, Fill.order_id == order.id
     )
@@ -329,7 +329,7 @@ def _entries_of(
 
 
 async def _are_funded(session: AsyncSession, account_id: UUID, entries: Iterable[Entry]) -> bool:
-    """Whether the balances can move so: none below zero, none above what a column holds."""
+    """Tell whether the balances can move so: none below zero, none above what a column holds."""
     changes = {(entry.currency, entry.bucket): entry.amount for entry in entries}
     currencies = {entry.currency for entry in entries}
     balances = await lock_balances(session, account_id, currencies)

@@ -195,7 +195,7 @@ class HealthChecks:
         self.history: deque[Sample] = deque(maxlen=_MAX_SAMPLES)
         """One sample each HEALTH_INTERVAL seconds, the newest last."""
         self.waits: dict[str, Callable[[], str]] = {}
-        """What the service waits for before it is ready, by component: why, or "" once it is."""
+        """Components that the service waits for before it is ready: why, or "" once it is."""
         self._problem = ""
         self._settings = settings
         self._renew_pool = renew_pool

@@ -27,6 +27,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
+        if self.should_exit:  # a signal came meanwhile: who is let in now is told of no end
+            return
         limits = self.config.limits
         room = room_for_connections(limits.connections, limits.other_files)
         # uvicorn asks of them what Listener has of asyncio.Server.

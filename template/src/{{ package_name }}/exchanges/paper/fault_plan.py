@@ -60,7 +60,7 @@ def fits(op: Op, kind: Kind) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class FaultPlan:
-    """How often each thing goes wrong, as a share of the calls."""
+    """Share of the calls in which each thing goes wrong."""
 
     shares: Mapping[tuple[Op, Kind], Decimal] = field(default_factory=dict)
     delay_ticks: int = 0

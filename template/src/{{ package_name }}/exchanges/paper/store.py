@@ -1,4 +1,4 @@
-"""What the venue reads and writes: rows as orders, ladders and funds, and back."""
+"""Reads and writes of the venue: rows as orders, ladders and funds, and back."""
 
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal

@@ -40,7 +40,7 @@ async def database_time(session: AsyncSession) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """What the venue is made of, apart from its tables."""
+    """Parts of the venue, apart from its tables."""
 
     source: PriceSource | None
     """None: prices are posted."""

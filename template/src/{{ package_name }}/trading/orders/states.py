@@ -23,7 +23,7 @@ class OrderStatus(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether something may still be filled."""
+        """Tell whether something may still be filled."""
         return self in OPEN
 
 

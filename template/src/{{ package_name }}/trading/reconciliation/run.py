@@ -50,7 +50,7 @@ class Reconciler:
         self, database: Database, exchange: ExchangeClient, watch: VenueWatch, alerts: Alerts
     ) -> None:
         self.is_done = False
-        """Whether each account was compared since the start; new orders wait for it."""
+        """Tell whether each account was compared since the start; new orders wait for it."""
         self._database = database
         self._exchange = exchange
         self._watch = watch

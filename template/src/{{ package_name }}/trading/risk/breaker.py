@@ -52,7 +52,7 @@ class DayStart(Base):
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What an account has lost since the day began, and whether that is too much for now."""
+    """Loss of an account since the day began, and whether it is too much for now."""
 
     amount: Decimal
     trips: bool

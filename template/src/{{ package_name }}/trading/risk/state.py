@@ -20,7 +20,7 @@ from ..events import EventType, record
 from ..wakes import wake_account, wake_dispatcher
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
-"""Why somebody sets a state."""
+"""Reason why somebody sets a state."""
 
 
 class TradingState(StrEnum):
@@ -61,8 +61,8 @@ _ACTIVE: Final = StateOfTrading(TradingState.ACTIVE)
 _STRICTNESS: Final = list(TradingState).index
 SENDING: Final = func.pg_advisory_xact_lock_shared(0x5EED_57A7E)
 SETTING: Final = func.pg_advisory_xact_lock(0x5EED_57A7E)
-"""Who takes commands to send them shares a lock, who changes the state has it alone: a dispatcher
-takes them before the change is committed, or it sees the change."""
+"""Lock that who takes commands to send them shares, and who changes the state has alone: a
+dispatcher takes them before the change is committed, or it sees the change."""
 
 
 async def get_state(session: AsyncSession, owner: UUID) -> StateOfTrading:
