@@ -2,12 +2,12 @@
 
 Both do the same in the same database: know the key and the instrument, hold the money, store the
 order, two rows of the ledger, one of the outbox; by hand that is five statements after the key's.
-The service also looks at limits and the trading state, and, in the same process, sends each order
-to the paper venue; what the other side has in the outbox nobody sends. Both run under uvicorn
-with one worker, the service with all that it has. Clients on 8 connections place orders of 8
-accounts. Each round times both in turn. A ratio is the median of the rounds', of CPU time: that is
-steadier than wall time. Printed as well: the messages that PostgreSQL gets for a request of each
-route, counted by a relay in between.
+The service also looks at limits and the trading state, counts, and writes an event. Both run under
+uvicorn with one worker, the service with all that it has, but that what is in the outbox nobody
+sends. Clients on 8 connections place orders of 8 accounts. Each round times both in turn. A ratio
+is the median of the rounds', of CPU time: that is steadier than wall time. Printed as well: the
+same of a service that is the paper venue too, in the same process, and sends each order there; and
+the messages that PostgreSQL gets for a request of each route, counted by a relay in between.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -38,13 +38,18 @@ from trading_service.core.database.transactions import transactional
 from trading_service.core.process.dev_servers import missing_servers
 from trading_service.exchanges.factory import open_exchange
 from trading_service.settings import Settings
+from trading_service.trading import service as trading
 from trading_service.trading.accounts import create_account
 from trading_service.trading.api_keys import Scope, create_api_key
 from trading_service.trading.demo import seed_demo
 from trading_service.trading.deposits import DepositRequest, deposit_now
+from trading_service.trading.service import Trading
 
 ROUNDS, ORDERS, CLIENTS = 15, 400, 8
-PORT = {"bare": 18091, "service": 18092, "counted": 18093}
+PORT = {"bare": 18091, "service": 18092, "counted": 18093, "with venue": 18094}
+TIMED = ["bare", "service", "with venue"]
+OTHER_DATABASE = "with_venue"
+"""Name of the one where all that is in the outbox is sent."""
 BOUND = 0.6
 
 
@@ -136,7 +141,25 @@ def bare() -> FastAPI:
     return app
 
 
+@asynccontextmanager
+async def once(_seconds: float, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """Do `work` now, and not every so many seconds."""
+    task = asyncio.create_task(work())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def nothing(_self: Trading) -> None:
+    await asyncio.Event().wait()
+
+
 def serve(kind: str) -> None:
+    if kind == "service":
+        Trading.dispatch = Trading.look = nothing
+    elif kind == "counted":
+        trading.every = once  # what it asks beside the requests is not counted
     application = bare() if kind == "bare" else "trading_service.main:app"
     uvicorn.run(application, port=PORT[kind], access_log=False, log_config=None)
 
@@ -235,33 +258,33 @@ async def count_messages(relay: Relay, key: str) -> None:
         await asyncio.sleep(0.2)  # for a connection that is given back after the answer
         return json.loads(text)
 
-    async def count(name: str, path: str = "", body: Any = None, times: int = 2) -> Any:
-        """Ask so many times: the last time, key and statement are known."""
-        method, _, template = name.partition(",")[0].partition(" ")
-        for _ in range(times):
+    async def count(name: str, act: Callable[[], Awaitable[Any]]) -> Any:
+        """Do it some times: after the first, key and statement are known."""
+        found, counts = await act(), []
+        for _ in range(3):
             before = relay.messages
-            found = await answer(method, path or template, body() if body else None)
-        print(f"{name:40}{relay.messages - before:3} messages to PostgreSQL")
+            found = await act()
+            counts.append(relay.messages - before)
+        print(f"{name:40}{min(counts):3} messages to PostgreSQL")
         return found
+
+    def get(path: str) -> Callable[[], Awaitable[Any]]:
+        return lambda: answer("GET", path)
 
     order = new_order()
     await answer("POST", "/v1/orders", order)
-    placed = await count("POST /v1/orders", body=new_order)
-    await count("POST /v1/orders, of before", body=lambda: order)
-    one = f"/v1/orders/{placed['id']}"
-    await count("GET /v1/orders")
-    await count("GET /v1/orders/{order_id}", one)
+    placed = await count("POST /v1/orders", lambda: answer("POST", "/v1/orders", new_order()))
+    await count("POST /v1/orders, of before", lambda: answer("POST", "/v1/orders", order))
+    await count("GET /v1/orders", get("/v1/orders"))
+    await count("GET /v1/orders/{order_id}", get(f"/v1/orders/{placed['id']}"))
+    balances = f"/v1/accounts/{placed['account_id']}/balances"
+    await count("GET /v1/accounts/{account_id}/balances", get(balances))
+    await count("GET /v1/instruments", get("/v1/instruments"))
+    doomed = [await answer("POST", "/v1/orders", new_order()) for _ in range(4)]
     await count(
-        "GET /v1/accounts/{account_id}/balances", f"/v1/accounts/{placed['account_id']}/balances"
+        "DELETE /v1/orders/{order_id}, unsent",
+        lambda: answer("DELETE", f"/v1/orders/{doomed.pop()['id']}"),
     )
-    await count("GET /v1/instruments")
-    for last in (False, True):
-        doomed = await answer("POST", "/v1/orders", new_order())
-        path = f"/v1/orders/{doomed['id']}"
-        if last:
-            await count("DELETE /v1/orders/{order_id}", path, times=1)
-        else:
-            await answer("DELETE", path)
 
 
 # --- All of it -----------------------------------------------------------------------------------
@@ -284,29 +307,56 @@ async def seed(settings: Settings) -> list[str]:
     return keys
 
 
-async def measure(servers: dict[str, psutil.Process], keys: list[str], relay: Relay) -> float:
+async def measure(
+    servers: dict[str, psutil.Process], keys: dict[str, list[str]], relay: Relay
+) -> float:
     await relay.start()
     for kind in servers:
-        await until_it_answers(PORT[kind], keys)
-    cpu: dict[str, list[float]] = {kind: [] for kind in servers}
-    wall: dict[str, list[float]] = {kind: [] for kind in servers}
+        await until_it_answers(PORT[kind], keys[kind])
+    cpu: dict[str, list[float]] = {kind: [] for kind in TIMED}
+    wall: dict[str, list[float]] = {kind: [] for kind in TIMED}
     for _ in range(ROUNDS):
-        for kind, server in servers.items():
-            if kind == "counted":
-                continue
+        for kind in TIMED:
+            server = servers[kind]
             began, spent = time.perf_counter(), sum(server.cpu_times()[:2])
-            await round_of(PORT[kind], keys, ORDERS)
-            cpu[kind].append(sum(server.cpu_times()[:2]) - spent)
+            await round_of(PORT[kind], keys[kind], ORDERS)
             wall[kind].append(time.perf_counter() - began)
-    for kind in ("bare", "service"):
-        ratio = statistics.median(b / s for b, s in zip(cpu["bare"], cpu[kind], strict=True))
+            if kind == "with venue":
+                await until_all_are_sent()
+            cpu[kind].append(sum(server.cpu_times()[:2]) - spent)
+    ratios = {}
+    for kind in TIMED:
+        ratios[kind] = statistics.median(b / s for b, s in zip(cpu["bare"], cpu[kind], strict=True))
         each = 1000 * statistics.median(cpu[kind]) / ORDERS
         rate = statistics.median(b / s for b, s in zip(wall["bare"], wall[kind], strict=True))
         print(
-            f"{kind:8} {each:5.2f} ms of CPU an order, {ratio:.2f} of bare; {rate:.2f} by the clock"
+            f"{kind:10} {each:5.2f} ms of CPU an order, {ratios[kind]:.2f} of bare;"
+            f" {rate:.2f} by the clock"
         )
-    await count_messages(relay, keys[0])
-    return ratio
+    await count_messages(relay, keys["counted"][0])
+    return ratios["service"]
+
+
+async def connect(database: str) -> asyncpg.Connection:
+    return await asyncpg.connect(host=os.environ["DB_HOST"], user="postgres", database=database)
+
+
+async def until_all_are_sent() -> None:
+    connection = await connect(OTHER_DATABASE)
+    while await connection.fetchval("SELECT count(*) FROM outbox"):
+        await asyncio.sleep(0.02)
+    await connection.close()
+
+
+async def make_other_database() -> None:
+    connection = await connect(os.environ["DB_NAME"])
+    await connection.execute(f"CREATE DATABASE {OTHER_DATABASE}")
+    await connection.close()
+
+
+def make_keys(settings: Settings) -> list[str]:
+    migrate(settings)
+    return asyncio.run(seed(settings))
 
 
 def main() -> None:
@@ -318,19 +368,27 @@ def main() -> None:
             server.start()
             os.environ.update(server.environment)
         os.environ |= {"DB_POOL_SIZE": str(CLIENTS), "DB_MAX_OVERFLOW": "0", "LOG_FORMAT": "json"}
-        os.environ |= {"RISK_MAX_OPEN_ORDERS": "1000000", "RISK_MAX_ORDERS_PER_SECOND": "1000000"}
+        limits = ("RISK_MAX_OPEN_ORDERS", "RISK_MAX_ORDERS_PER_SECOND")
+        os.environ |= dict.fromkeys(limits, "1000000") | {"RISK_STALE_PRICE": "3600"}
+        asyncio.run(make_other_database())
         settings = Settings(_env_file=None)
-        migrate(settings)
-        keys = asyncio.run(seed(settings))
+        db = settings.db.model_copy(update={"name": OTHER_DATABASE})
+        keys = dict.fromkeys(PORT, make_keys(settings))
+        keys["with venue"] = make_keys(settings.model_copy(update={"db": db}))
         relay = Relay(os.environ["DB_HOST"], str(folder))
         log = cleanup.enter_context((folder / "log").open("wb"))
         processes = {}
         for kind in PORT:
             # One connection, so that a statement is sent to it for the first time only once.
-            counted = {"DB_HOST": str(folder), "DB_POOL_SIZE": "1"}
-            env = os.environ | (counted if kind == "counted" else {})
+            changed = {
+                "counted": {"DB_HOST": str(folder), "DB_POOL_SIZE": "1"},
+                "with venue": {"DB_NAME": OTHER_DATABASE},
+            }
             process = subprocess.Popen(
-                [sys.executable, __file__, kind], stdout=log, stderr=log, env=env
+                [sys.executable, __file__, kind],
+                stdout=log,
+                stderr=log,
+                env=os.environ | changed.get(kind, {}),
             )
             cleanup.callback(process.wait)
             cleanup.callback(process.terminate)
