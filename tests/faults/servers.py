@@ -168,5 +168,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment_of(at: Servers) -> dict[str, str]:
+    """What a program is started with that works with the database, where it is now."""
+    return _with({**at.environment, **at.postgres.environment})
+
+
 def _with(environment: dict[str, str]) -> dict[str, str]:
     return {**os.environ, **environment}
