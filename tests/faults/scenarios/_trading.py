@@ -31,8 +31,8 @@ class Course:
     """What `/health/db` said during the trouble, each time it said another thing."""
     was_always_ready: bool = True
     """During the trouble, by `/health/ready`."""
-    is_healthy_again: bool = False
-    """By `/health/db`, which looks for some seconds."""
+    last_word: str = ""
+    """What `/health/db` said at last, after some seconds."""
 
     @property
     def meanwhile(self) -> list[Request]:
@@ -68,7 +68,7 @@ class Course:
         )
         ready = "always" if self.was_always_ready else "not always"
         row.figures["health meanwhile"] = f"{', '.join(self.words)}; {ready} ready"
-        row.expect(self.is_healthy_again, "healthy again")
+        row.expect(self.last_word == "healthy", f"healthy again, not {self.last_word}")
         codes = {request.code for request in self.requests if request.status >= 400}
         row.expect(codes <= EXPECTED, f"no problem but {', '.join(sorted(EXPECTED))}, not {codes}")
         row.expect(
@@ -95,7 +95,7 @@ async def trade_through(
             watching.cancel()
             await asyncio.sleep(AFTER)
             course.end = time.perf_counter()
-            course.is_healthy_again = await _gets_healthy(load.port)
+            course.last_word = await _word_at_last(load.port)
         finally:
             is_over.set()
     return course
@@ -120,13 +120,14 @@ def _asking(port: int) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}")
 
 
-async def _gets_healthy(port: int) -> bool:
+async def _word_at_last(port: int) -> str:
+    word = ""
     async with _asking(port) as client:
         for _ in range(10):  # a probe may be late on a machine with much to do
-            if await _word(client) == "healthy":
-                return True
+            if (word := await _word(client)) == "healthy":
+                break
             await asyncio.sleep(0.5)
-    return False
+    return word
 
 
 async def _word(client: httpx.AsyncClient) -> str:

@@ -52,7 +52,7 @@ _log = structlog.get_logger(__name__)
 OutcomeT = TypeVar("OutcomeT")
 
 BATCH: Final = 32
-"""Commands that are sent at the same time."""
+"""Commands that are sent at the same time, at most."""
 REQUEST_EXPIRED: Final = "REQUEST_EXPIRED"
 """The exchange's refusal of what has come too late: nothing was done, and it is sent again."""
 CLOCK_MARGIN: Final = timedelta(seconds=5)
@@ -64,11 +64,20 @@ _DELAYS: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 class Dispatcher:
     """Sends the commands of every account, and settles them."""
 
-    def __init__(self, database: Database, exchange: ExchangeClient, watch: VenueWatch) -> None:
+    def __init__(
+        self,
+        database: Database,
+        exchange: ExchangeClient,
+        watch: VenueWatch,
+        *,
+        at_once: int = BATCH,
+    ) -> None:
+        """Send `at_once` commands at the same time: each of them may need a connection."""
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{new_id().hex[-8:]}"
         self._database = database
         self._exchange = exchange
         self._watch = watch
+        self._at_once = min(at_once, BATCH)
 
     async def run_once(self) -> int:
         """Send what is due, and return how many commands that were."""
@@ -80,7 +89,7 @@ class Dispatcher:
 
     async def _take(self, deposit_id: UUID | None = None) -> list[Command]:
         async with self._database.sessions() as session, transactional(session):
-            commands = list(await outbox.take(session, self.name, BATCH, deposit_id))
+            commands = list(await outbox.take(session, self.name, self._at_once, deposit_id))
             session.expunge_all()
         return commands
 

@@ -48,7 +48,9 @@ class Trading:
         self.works = exchange.periodic
         self.quotes = Quotes(self.exchange)
         self.watch = VenueWatch(resources.database, self.exchange)
-        self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch)
+        # The other half is for requests: while a backlog is sent, they are served as before.
+        half = max(1, resources.settings.db.pool_size // 2)
+        self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch, at_once=half)
         self.reconciler = Reconciler(
             resources.database, self.exchange, self.watch, resources.alerts
         )
