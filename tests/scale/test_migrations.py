@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from load import Book, Load
-from servers import Trader
+from servers import LIMITS, Trader
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.core.support.migrators import Migrations
@@ -49,7 +49,7 @@ async def test_a_migration_that_waits_for_a_long_transaction_delays_no_order_by_
     migrations.add("op.add_column('orders', sa.Column('note', sa.Text()))")
     book = Book([await demo_trader(spare_database)])
     async with (
-        running([PROGRAM, "serve"], tmp_path / "log", spare_database) as service,
+        running([PROGRAM, "serve"], tmp_path / "log", spare_database, **LIMITS) as service,
         Load(int(service.url.rpartition(":")[2]), book, patience=60).during(clients=2),
         engine.connect() as reader,
     ):
@@ -63,7 +63,7 @@ async def test_a_migration_that_waits_for_a_long_transaction_delays_no_order_by_
     tries = migrator.said.count("migration lets others pass")
     slowest = max(request.latency for request in book.requests)
     print(f"{len(book.requests)} requests, the slowest {slowest:.2f} s; {tries} tries in vain")
-    assert all(request.is_success for request in book.requests)
+    assert {request.code for request in book.requests if not request.is_success} == set()
     assert slowest < 1
 
 
