@@ -60,7 +60,9 @@ async def serving_orders(
 ) -> AsyncIterator[tuple[Database, Load]]:
     """A service that takes orders of `demo`: its database and a load that cancels nothing."""
     many = {"max_open_orders": 1_000_000, "max_orders_per_second": 1_000_000}
-    app = create_app(settings.model_copy(update={"risk": settings.risk.model_copy(update=many)}))
+    risk = settings.risk.model_copy(update=many)
+    log = settings.log.model_copy(update={"level": "WARNING"})
+    app = create_app(settings.model_copy(update={"risk": risk, "log": log}))
     headers = await key_for(demo, "trade")
     book = Book([Trader(demo.id, headers["Authorization"].removeprefix("Bearer "))], cancels=0)
     async with app.router.lifespan_context(app), serving(app) as port:
