@@ -173,6 +173,7 @@ class Dispatcher:
                 await self._put_back(command, Ambiguous("canceled, and perhaps on its way"))
                 return False
             async with self._settling(command) as session:
+                await lock_books(session, order.account_id)
                 current = await get_order(session, order.account_id, order.id, lock=True)
                 if current.status.is_open:
                     await end(session, current, OrderStatus.CANCELED, NEVER_SENT)
@@ -240,9 +241,8 @@ class Dispatcher:
 
     @asynccontextmanager
     async def _settling(self, command: Command) -> AsyncIterator[AsyncSession]:
-        """Do the block and remove the command in one transaction, with the books locked."""
+        """Do the block and remove the command in one transaction. The block locks the books."""
         async with self._database.sessions() as session, transactional(session):
-            await lock_books(session, command.account_id)
             yield session
             await outbox.remove(session, command)
 
