@@ -245,13 +245,10 @@ class Reconciler:
         }
         await self._watch.fetch_fills(account_id)
         async with self._database.sessions() as session:
-            on_its_way = await session.scalar(
-                select(func.count()).where(
-                    Command.account_id == account_id, Command.kind == CommandKind.DEPOSIT
-                )
+            on_its_way = select(Command.currency).where(
+                Command.account_id == account_id, Command.kind == CommandKind.DEPOSIT
             )
-            if on_its_way:
-                return []
+            moving = set(await session.scalars(on_its_way))
             query = select(Balance).where(Balance.account_id == account_id)
             here = {balance.currency: balance.total for balance in await session.scalars(query)}
         none = Decimal(0)
@@ -262,7 +259,7 @@ class Reconciler:
                 f" {plain(there.get(currency, none))} at the exchange",
                 currency=currency,
             )
-            for currency in sorted(here.keys() | there.keys())
+            for currency in sorted((here.keys() | there.keys()) - moving)
             if here.get(currency, none) != there.get(currency, none)
         ]
 
