@@ -88,7 +88,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """A service that its team worked on passes its own checks after an update, and a walk."""
+    """A service that its team worked on passes its own checks after an update, and newcomers."""
     install(session, "tests")
     service = work_folder(session) / "service"
     with timed(session, "update"):
@@ -97,7 +97,8 @@ def update(session: nox.Session) -> None:
     with session.chdir(service):  # as its README says: both sides have added a migration
         merge = 'uv run --no-sync alembic merge heads -m "merge heads"'
         session.run(*shlex.split(merge), env=UV, external=True)
-    with timed(session, "update"):
+    with timed(session, "documents"):
+        session.run("python", "tests/newcomer.py", str(service), env=UV)
         session.run("python", "tests/walkthrough.py", str(service), env=UV)
     # The team has left core/ alone, and `samples` has tested it.
     verify(session, service, *READERS, OWN_TESTS)
