@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 
 from ..core.config import Settings
 from ..core.config.faults import Faults
+from .paper.schema import schema_of
 from .paper.settings import PaperSettings
-from .paper.tables import schema_of
 
 PAPER = "paper"
 

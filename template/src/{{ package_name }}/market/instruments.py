@@ -14,10 +14,9 @@ from ..core.database.memo import memo_of
 from ..core.database.tables import Base
 from ..core.database.transactions import Source, execute_single
 from ..core.errors import ErrorCode, ErrorCodeBase, TradingException
+from .columns import AMOUNT, bounded
 from .money import (
-    AMOUNT,
     MAX_AMOUNT,
-    bounded,
     is_multiple,
     multiply,
     plain,

@@ -14,9 +14,7 @@ from decimal import (
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, StringConstraints, WithJsonSchema
-from sqlalchemy import CheckConstraint, Numeric
 
-AMOUNT = Numeric(38, 18)
 MAX_AMOUNT = Decimal(10) ** 20  # NUMERIC(38,18) holds less than this
 
 _PLAIN = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
@@ -117,8 +115,3 @@ SignedAmount = Annotated[
 """An amount that this service answers, and that may be less than 0."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
-
-
-def bounded(column: str, lowest: str = ">= 0") -> CheckConstraint:
-    """A range check with an upper bound: PostgreSQL sorts NaN above every number."""
-    return CheckConstraint(f"{column} {lowest} AND {column} < 1e20", name=f"{column}_range")

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 from ..core.errors import TradingException
-from ..market.money import AMOUNT, MAX_AMOUNT, bounded, exact, plain
+from ..market.columns import AMOUNT, bounded
+from ..market.money import MAX_AMOUNT, exact, plain
 from .codes import TradingErrorCode
 
 _MAX = f"{MAX_AMOUNT:f}"  # in words: as a parameter, it would have a type that can't hold it

@@ -18,7 +18,8 @@ from ..core.database.tables import Base, new_id, one_of, words
 from ..core.database.transactions import transactional
 from ..core.errors import TradingException
 from ..exchanges.client import Accepted, ExchangeClient
-from ..market.money import AMOUNT, MAX_AMOUNT, bounded, exact
+from ..market.columns import AMOUNT, bounded
+from ..market.money import MAX_AMOUNT, exact
 from .account_books import lock_books
 from .balances import above_maximum, lock_balances
 from .codes import TradingErrorCode

@@ -23,7 +23,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base, one_of, words
 from ..core.errors import TradingException
-from ..market.money import AMOUNT, bounded, plain
+from ..market.columns import AMOUNT, bounded
+from ..market.money import plain
 from ..market.words import Liquidity, Side
 from .codes import TradingErrorCode
 from .orders.model import Order

@@ -28,7 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base, new_id, one_of, words
-from ..market.money import AMOUNT, exact
+from ..market.columns import AMOUNT
+from ..market.money import exact
 from .balances import move
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from ..core.database.tables import Base, new_id, one_of, words
-from ..market.money import AMOUNT
+from ..market.columns import AMOUNT
 from ..market.words import Side
 from .account_books import EVERYONE
 from .orders.model import Order

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..core.database.tables import Base
 from ..core.errors import TradingException
+from ..market.columns import AMOUNT, bounded
 from ..market.instruments import Instrument
-from ..market.money import AMOUNT, bounded, cost, divide, exact, multiply, plain, proceeds, rounded
+from ..market.money import cost, divide, exact, multiply, plain, proceeds, rounded
 from ..market.words import Side
 from .codes import TradingErrorCode
 

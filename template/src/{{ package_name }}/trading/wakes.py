@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from ..core.database.transactions import Source, after_commit
 from ..core.database.transactions.transactional import info_of
+from ..core.process.periodic import is_cancelled
 
 _IN_INFO: Final = "wakes"
 _LISTEN_SECONDS: Final = 5.0
@@ -68,7 +69,7 @@ class Wakes:
         """
         self._outgoing = set()
         try:
-            while True:
+            while not is_cancelled():
                 await self._has_outgoing.wait()
                 self._has_outgoing.clear()
                 accounts, self._outgoing = self._outgoing, set()
@@ -80,9 +81,7 @@ class Wakes:
         """Wake the streams that other replicas tell of, until cancelled. Raises RedisError."""
         async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
             await subscription.subscribe(channel)
-            task = asyncio.current_task()
-            # redis-py may swallow our cancellation, see core/process/periodic.py.
-            while task is not None and not task.cancelling():
+            while not is_cancelled():
                 message = await subscription.get_message(timeout=_LISTEN_SECONDS)
                 if message is not None:
                     for account_id in message["data"].split(","):

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
+from .away import is_away
 from .closing import GOODBYE_SECONDS
 
 _log = structlog.get_logger(__name__)
@@ -48,11 +48,10 @@ class WarmUp:
             except Exception as error:
                 if repr(error) != known:
                     known = repr(error)
-                    is_away = isinstance(error, (SQLAlchemyError, OSError))
                     _log.warning(
                         "warm-up failed",
                         error=str(error).partition("\n")[0],
-                        exc_info=None if is_away else error,
+                        exc_info=None if is_away(error) else error,
                     )
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_PAUSE_SECONDS):

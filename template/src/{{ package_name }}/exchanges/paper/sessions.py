@@ -7,7 +7,7 @@ from ...core.database.session import Database
 from ...core.database.transactions.guards import GuardedSession
 from ...core.database.transactions.single import AUTOCOMMIT
 from ...core.database.transactions.transactional import info_of
-from .tables import SCHEMA, schema_of
+from .schema import SCHEMA, schema_of
 
 
 def venue_sessions(database: Database, settings: Settings) -> async_sessionmaker[AsyncSession]:

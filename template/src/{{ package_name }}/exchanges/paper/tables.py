@@ -4,7 +4,7 @@ No foreign key leads out of the schema, and no query joins them with the service
 is what the books are compared with.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,20 +29,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ...core.config import Settings
 from ...core.database.tables import Base, one_of, words
-from ...market.money import AMOUNT, bounded
+from ...market.columns import AMOUNT, bounded
 from ...market.words import Liquidity, OrderType, Side, TimeInForce
 from ..client import VenueOrderStatus
-
-SCHEMA: Final = "paper"
+from .schema import SCHEMA
 
 metadata = MetaData(schema=SCHEMA, naming_convention=Base.metadata.naming_convention)
-
-
-def schema_of(settings: Settings) -> str:
-    """Return the schema of the service's venue: each service has one of its own."""
-    return SCHEMA if settings.db_schema == "public" else f"{settings.db_schema}_{SCHEMA}"
 
 
 def _positive(column: str) -> CheckConstraint:

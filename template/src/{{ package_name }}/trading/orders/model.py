@@ -16,7 +16,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...core.database.tables import Base, new_id, one_of, words
-from ...market.money import AMOUNT, bounded, cost, divide, exact
+from ...market.columns import AMOUNT, bounded
+from ...market.money import cost, divide, exact
 from ...market.words import OrderType, Side, TimeInForce
 from .states import OPEN, OrderStatus
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from ...core.database.tables import Base, new_id, one_of, words
-from ...market.money import AMOUNT, bounded
+from ...market.columns import AMOUNT, bounded
 from ...market.words import Side
 
 

@@ -17,8 +17,9 @@ from ...core.alerts.alerts import Alert, Alerts
 from ...core.database.session import Database
 from ...core.database.tables import Base
 from ...core.database.transactions import transactional
+from ...market.columns import AMOUNT
 from ...market.instruments import Instrument
-from ...market.money import AMOUNT, multiply, plain
+from ...market.money import multiply, plain
 from .. import metrics
 from ..positions import Position
 from .checks import LastPrice

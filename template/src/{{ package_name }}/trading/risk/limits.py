@@ -15,7 +15,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ...core.database.memo import memo_of
 from ...core.database.tables import Base
 from ...core.database.transactions import Source, execute_single, transactional
-from ...market.money import AMOUNT, PositiveAmount, plain
+from ...market.columns import AMOUNT
+from ...market.money import PositiveAmount, plain
 from .. import audit
 from ..account_books import lock_books
 from .settings import RiskSettings
