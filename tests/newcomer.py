@@ -65,7 +65,7 @@ def follow(text: str, service: Path) -> None:
 @contextmanager
 def dev(service: Path) -> Iterator[str]:
     """Run `dev`; yield what it has printed when it serves."""
-    [program] = tomllib.loads((service / "pyproject.toml").read_text())["project"]["scripts"]
+    program = tomllib.loads((service / "pyproject.toml").read_text())["project"]["name"]
     process = subprocess.Popen(
         [service / ".venv" / "bin" / program, "dev", "--port", PORT],  # itself, to be killed
         cwd=service,
