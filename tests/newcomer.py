@@ -74,6 +74,10 @@ def dev(service: Path) -> Iterator[str]:
     )
     try:
         greeting = read_until("Serving ", process)
+        # A busy machine may not have compared the books yet; who types is slower than that.
+        ready = f"http://127.0.0.1:{PORT}/health/ready"
+        waiting = ["curl", "-sf", "--retry", "60", "--retry-delay", "1", ready]
+        subprocess.run(waiting, check=True, stdout=subprocess.DEVNULL)
         yield greeting
     finally:
         process.send_signal(signal.SIGTERM)
