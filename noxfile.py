@@ -88,7 +88,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def update(session: nox.Session) -> None:
-    """A service that its team worked on passes its own checks after an update, and a walk."""
+    """A service that its team worked on passes its own checks after an update, and newcomers."""
     install(session, "tests")
     service = work_folder(session) / "service"
     with timed(session, "update"):
@@ -97,7 +97,8 @@ def update(session: nox.Session) -> None:
     with session.chdir(service):  # as its README says: both sides have added a migration
         merge = 'uv run --no-sync alembic merge heads -m "merge heads"'
         session.run(*shlex.split(merge), env=UV, external=True)
-    with timed(session, "update"):
+    with timed(session, "documents"):
+        session.run("python", "tests/newcomer.py", str(service), env=UV)
         session.run("python", "tests/walkthrough.py", str(service), env=UV)
     # The team has left core/ alone, and `samples` has tested it.
     verify(session, service, *READERS, OWN_TESTS)
@@ -176,6 +177,9 @@ def before(session: nox.Session) -> None:
     answers, work = SAMPLES / "minimal.yml", work_folder(session)
     today = render(session, answers, work / "today")
     service = render(session, answers, work / "before", version=before_newest_migration())
+    for path in new_migrations(today, service):
+        if '\ncontract = "stop the release before' in path.read_text():
+            session.skip(f"{path.name} wants what was rendered before to be stopped first")
     shutil.rmtree(service / "migrations" / "versions")
     shutil.copytree(today / "migrations" / "versions", service / "migrations" / "versions")
     sync(session, service, THIS_PYTHON)
@@ -248,6 +252,13 @@ def before_newest_migration() -> str:
     log = ["log", "--max-count=1", "--format=%H", "--", "template/migrations/versions"]
     commit = output_of("git", "-C", str(HERE), *log)
     return f"{commit}^"
+
+
+def new_migrations(service: Path, before: Path) -> list[Path]:
+    """The migrations of a service that it did not have before."""
+    known = {path.name for path in (before / "migrations" / "versions").iterdir()}
+    folder = service / "migrations" / "versions"
+    return sorted(path for path in folder.iterdir() if path.name not in known)
 
 
 def oldest_python(service: Path) -> str:

@@ -165,7 +165,9 @@ def test_keys_are_created_for_an_account(service: Path) -> None:
     assert [one for one in creating if "--account" not in one and ".dev/env" not in one] == []
 
 
-SETTING = re.compile(r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS)_[A-Z_]*[A-Z])\b")
+SETTING = re.compile(
+    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY)_[A-Z_]*[A-Z])\b"
+)
 NO_SETTINGS = {"DB_SSL", "REDIS_USER"}  # said to be none
 
 
@@ -176,6 +178,15 @@ def test_settings_that_a_document_names_are_settings(service: Path) -> None:
     named = {name for path in all_documents(service) for name in SETTING.findall(path.read_text())}
     assert len(named) > 30
     assert named - known - NO_SETTINGS == set()
+
+
+def test_each_setting_of_trading_is_explained(service: Path) -> None:
+    """The page of limits or of the paper venue says what it does."""
+    example = (service / ".env.example").read_text()
+    pages = [(service / "docs" / name).read_text() for name in ("trading.md", "paper-venue.md")]
+    settings = set(re.findall(r"^#((?:RISK|PAPER|RECONCILE)_\w+)=", example, re.MULTILINE))
+    assert len(settings) > 15
+    assert settings - {name for page in pages for name in SETTING.findall(page)} == set()
 
 
 # --- The whole repository ------------------------------------------------------------------------

@@ -206,6 +206,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_fills_of_symbol", "fills", ["account_id", "symbol", "created_at", "id"], unique=False
     )
+    op.create_index(
+        "ix_fills_unfunded",
+        "fills",
+        ["account_id"],
+        unique=False,
+        postgresql_where="flag = 'unfunded'",
+    )
     op.create_table(
         "ledger_entries",
         sa.Column("account_id", sa.Uuid(), nullable=False),

@@ -51,6 +51,12 @@ async def _demo_key(settings: Settings, known: str) -> str:
     return await demo_key(settings, known)
 
 
+def _first_steps(address: str, key: str) -> list[str]:
+    from .trading.demo import first_steps
+
+    return first_steps(address, key)
+
+
 cli = create_cli(
     name=project.NAME,
     description=project.DESCRIPTION,
@@ -58,6 +64,7 @@ cli = create_cli(
     channels=lambda: channels(get_settings()),
     has_channels=has_channels(),
     seed=_demo_key,
+    first_steps=_first_steps,
 )
 account_commands = typer.Typer(no_args_is_help=True, help="Accounts.")
 instrument_commands = typer.Typer(no_args_is_help=True, help="What can be traded.")

@@ -31,7 +31,10 @@ _INSTRUMENT = {
 class NewInstrument(BaseModel):
     """Instrument to add."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_INSTRUMENT))
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(**_INSTRUMENT | {"symbol": "SOL-USDT", "base_currency": "SOL"}),
+    )
 
     symbol: Symbol
     base_currency: Currency

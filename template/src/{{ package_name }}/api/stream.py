@@ -1,9 +1,11 @@
 """`/v1/stream`"""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
 from typing import Annotated
 
-from fastapi import Header, Request
+from anyio import BrokenResourceError
+from fastapi import Depends, Header, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..core.api import ServiceRouter
@@ -12,6 +14,19 @@ from .security import ReadAccount
 from .trading import TradingDep
 
 router = ServiceRouter(prefix="/stream", tags=["stream"])
+
+
+async def _until_it_ends() -> AsyncIterator[AsyncExitStack]:
+    """Yield what closes the stream when the client has left.
+
+    FastAPI would leave that to the garbage collector, and take it for an error of ours, where there
+    was more to send.
+    """
+    async with AsyncExitStack() as opened:
+        try:
+            yield opened
+        except* BrokenResourceError:
+            pass
 
 
 @router.get(
@@ -23,6 +38,7 @@ async def follow_stream(
     request: Request,
     account: ReadAccount,
     trading: TradingDep,
+    opened: Annotated[AsyncExitStack, Depends(_until_it_ends)],
     last_event_id: Annotated[
         int | None,
         Header(
@@ -40,7 +56,8 @@ async def follow_stream(
     drain = request.app.lifecycle.drain
     database = request.app.resources.database
     wakes = trading.wakes
-    async for event in follow(database, wakes, account.id, last_event_id, lambda: drain.has_begun):
+    events = follow(database, wakes, account.id, last_event_id, lambda: drain.has_begun)
+    async for event in await opened.enter_async_context(aclosing(events)):
         data = event.data | {"created_at": event.created_at.isoformat()}
         if event.order_id is not None:
             data["order_id"] = str(event.order_id)

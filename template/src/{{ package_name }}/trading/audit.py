@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, String, func, select, tuple_
+from sqlalchemy import DateTime, Index, String, func, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
@@ -59,12 +59,18 @@ async def list_audit(
     session: AsyncSession, account_id: UUID, *, after: UUID | None = None, limit: int
 ) -> list[AuditEntry]:
     """Return at most `limit` changes of the account and of everyone, newest first."""
-    query = select(AuditEntry).where(AuditEntry.account_id.in_([account_id, EVERYONE]))
-    if after is not None:
-        last = aliased(AuditEntry)
-        begin = select(last.created_at, last.id).where(
-            last.account_id.in_([account_id, EVERYONE]), last.id == after
+    owners = account_id, EVERYONE
+    last = aliased(AuditEntry)
+    begin = select(last.created_at, last.id).where(last.account_id.in_(owners), last.id == after)
+    newest = []
+    for owner in owners:  # an index has the order of one account, and not of two
+        query = select(AuditEntry).where(AuditEntry.account_id == owner)
+        if after is not None:
+            place = tuple_(AuditEntry.created_at, AuditEntry.id)
+            query = query.where(place < begin.scalar_subquery())
+        newest.append(
+            query.order_by(AuditEntry.created_at.desc(), AuditEntry.id.desc()).limit(limit)
         )
-        query = query.where(tuple_(AuditEntry.created_at, AuditEntry.id) < begin.scalar_subquery())
-    query = query.order_by(AuditEntry.created_at.desc(), AuditEntry.id.desc()).limit(limit)
-    return list(await session.scalars(query))
+    entry = aliased(AuditEntry, union_all(*newest).subquery())
+    both = select(entry).order_by(entry.created_at.desc(), entry.id.desc())
+    return list(await session.scalars(both.limit(limit)))

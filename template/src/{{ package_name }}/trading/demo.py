@@ -71,3 +71,18 @@ async def demo_key(settings: Settings, known: str) -> str:
                 return await create_api_key(session, account, set(Scope))
     finally:
         await database.close()
+
+
+def first_steps(address: str, key: str) -> list[str]:
+    """Return commands for a terminal: an order at market, what it has made, all that happens."""
+    order = (
+        '{"client_order_id": "a1", "symbol": "BTC-USDT", "side": "buy", "type": "market",'
+        ' "qty": "0.01"}'
+    )
+    json = '-H "Content-Type: application/json"'
+    return [
+        f'AUTH="Authorization: Bearer {key}"',
+        f"curl -s {address}/v1/orders -H \"$AUTH\" {json} -d '{order}'",
+        f'curl -s {address}/v1/positions -H "$AUTH"',
+        f'curl -sN {address}/v1/stream -H "$AUTH" -H "Last-Event-ID: 0"  # Ctrl-C ends it',
+    ]

@@ -59,6 +59,9 @@ CLOCK_MARGIN: Final = timedelta(seconds=5)
 """Longest time that the exchange's clock may be behind the database's."""
 _DELAYS: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until the next attempt, after the first, the second and so on."""
+_SELDOM: Final = 60.0
+"""Seconds in their place, after so many, where the exchange has answered and only people can help:
+reconciliation tells them."""
 
 
 class Dispatcher:
@@ -179,6 +182,7 @@ class Dispatcher:
                 await self._put_back(command, Ambiguous("canceled, and perhaps on its way"))
                 return False
             async with self._settling(command) as session:
+                await lock_books(session, order.account_id)
                 current = await get_order(session, order.account_id, order.id, lock=True)
                 if current.status.is_open:
                     await end(session, current, OrderStatus.CANCELED, NEVER_SENT)
@@ -203,11 +207,13 @@ class Dispatcher:
         # Whatever the exchange has said, only its order tells how it ended.
         known = await self._known(order)
         if known is None:
-            await self._put_back(command, Ambiguous("the exchange does not know the order"))
+            trouble = Ambiguous("the exchange does not know the order")
+            await self._put_back(command, trouble, is_answered=True)
         elif isinstance(outcome, Accepted) or known.status.is_final:
             await self._done(command, known)
         else:
-            await self._put_back(command, Ambiguous(f"cancellation refused: {outcome.reason}"))
+            trouble = Ambiguous(f"cancellation refused: {outcome.reason}")
+            await self._put_back(command, trouble, is_answered=True)
 
     async def _deposit(self, command: Command) -> None:
         assert command.transfer_id is not None
@@ -227,7 +233,8 @@ class Dispatcher:
                             session, command.account_id, command.deposit_id
                         )
             case Rejected(reason):
-                await self._put_back(command, Ambiguous(f"the deposit was refused: {reason}"))
+                trouble = Ambiguous(f"the deposit was refused: {reason}")
+                await self._put_back(command, trouble, is_answered=True)
             case _:
                 await self._put_back(command, outcome)
 
@@ -243,9 +250,8 @@ class Dispatcher:
 
     @asynccontextmanager
     async def _settling(self, command: Command) -> AsyncIterator[AsyncSession]:
-        """Do the block and remove the command in one transaction, with the books locked."""
+        """Do the block and remove the command in one transaction. The block locks the books."""
         async with self._database.sessions() as session, transactional(session):
-            await lock_books(session, command.account_id)
             yield session
             await outbox.remove(session, command)
 
@@ -258,10 +264,17 @@ class Dispatcher:
             await self._watch.look(command.account_id)
 
     async def _put_back(
-        self, command: Command, trouble: Trouble, *, may_arrive: bool = False
+        self,
+        command: Command,
+        trouble: Trouble,
+        *,
+        may_arrive: bool = False,
+        is_answered: bool = False,
     ) -> None:
         """Have it tried again: soon after the first attempt, later after more of them."""
         seconds = _DELAYS[min(command.attempts, len(_DELAYS)) - 1]
+        if is_answered and command.attempts > len(_DELAYS):
+            seconds = _SELDOM
         if isinstance(trouble, RateLimited):
             seconds = max(seconds, trouble.retry_after)
         _log.warning("a command is not settled", command=str(command.id), trouble=str(trouble))

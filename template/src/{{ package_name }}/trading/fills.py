@@ -38,7 +38,7 @@ class FillFlag(StrEnum):
 
     `overfill`: more was filled than was ordered. `unknown_order`: no order of ours has that name,
     symbol and side. `unfunded`: the account had too little for it, or has no room for more; it is
-    booked when it is reported again and there is.
+    booked by the next reconciliation that finds enough.
     """
 
     OVERFILL = "overfill"
@@ -61,6 +61,7 @@ class Fill(Base):
         Index("ix_fills_newest_first", "account_id", "created_at", "id"),
         Index("ix_fills_of_symbol", "account_id", "symbol", "created_at", "id"),
         Index("ix_fills_of_order", "account_id", "order_id", "created_at", "id"),
+        Index("ix_fills_unfunded", "account_id", postgresql_where="flag = 'unfunded'"),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)

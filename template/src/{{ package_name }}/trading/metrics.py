@@ -20,6 +20,11 @@ RECONCILED = Gauge(
     "1 once every account was compared with the exchange since the start, else 0",
     multiprocess_mode="livemin",
 )
+NOT_COMPARED = Gauge(
+    "reconciliation_failed_accounts",
+    "Accounts that could not be compared with the exchange when it was tried last",
+    multiprocess_mode="livemax",
+)
 MISSED_FILLS = Counter("reconciliation_missed_fills", "Fills that only reconciliation has found")
 BOOKED = Counter("fills_booked", "Fills booked", ["symbol", "side"])
 FLAGGED = Counter("fills_flagged", "Fills that somebody has to look at, by reason", ["flag"])

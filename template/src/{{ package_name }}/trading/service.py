@@ -65,7 +65,7 @@ class Trading:
 
         Raises TradingException RECONCILING until the books were compared with the exchange.
         """
-        if not self.reconciler.is_done:
+        if self.reconciler.is_awaited(account_id):
             raise TradingException(
                 TradingErrorCode.RECONCILING,
                 "Orders are placed once the books were compared with the exchange",

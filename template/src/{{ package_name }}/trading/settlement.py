@@ -56,22 +56,31 @@ async def apply_fill(session: AsyncSession, venue: str, reported: VenueFill) -> 
                 return None
         order = await _order_of(session, reported)
         fill = known or _new_fill(name, venue, reported, order)
-        flag = await _book(session, books, fill, order)
-        if known is not None and flag is known.flag:
-            return None
-        fill.flag = flag
-        session.add(fill)
-        await session.flush()
-        if order is None or flag is not None:
-            _flag(session, fill, flag)
-            await _record_fill(session, fill, order)
-        else:
-            await _record_fill(session, fill, order)
-            await record_order(session, order)
-            await _move_position(session, fill, order)
-            after_commit(session, metrics.BOOKED.labels(fill.symbol, fill.side).inc)
-        wake_account(session, fill.account_id)
-        return fill
+        is_new = await _store(session, books, fill, order, is_known=known is not None)
+        return fill if is_new else None
+
+
+async def book_unfunded(session: AsyncSession, account_id: UUID) -> int:
+    """Book what the account had too little for, where it has enough now; return how many fills.
+
+    One may bring what another one costs.
+    """
+    query = select(Fill).where(Fill.account_id == account_id, Fill.flag == FillFlag.UNFUNDED)
+    count = 0
+    async with transactional(session, nested="join"):
+        if not await session.scalar(select(query.exists())):
+            return 0  # mostly, and nobody is locked out for it
+        books = await lock_books(session, account_id)
+        while True:
+            before = count
+            fills = await session.scalars(
+                query.order_by(*IN_ORDER), execution_options={"populate_existing": True}
+            )
+            for fill in fills.all():
+                order = await _order_of(session, fill)
+                count += await _store(session, books, fill, order, is_known=True)
+            if count == before:
+                return count
 
 
 async def apply_report(session: AsyncSession, reported: VenueOrder) -> None:
@@ -147,7 +156,7 @@ async def _lock_order(session: AsyncSession, account_id: UUID, order_id: UUID) -
     )
 
 
-async def _order_of(session: AsyncSession, reported: VenueFill | VenueOrder) -> Order | None:
+async def _order_of(session: AsyncSession, reported: VenueFill | VenueOrder | Fill) -> Order | None:
     """Return the order that a report is about, locked; None if it is none of ours."""
     try:
         order_id = UUID(hex=reported.venue_client_id)
@@ -241,6 +250,33 @@ def _flag(session: AsyncSession, fill: Fill, flag: FillFlag | str | None, **more
         _log.error("fill_flagged", flag=str(flag), **facts)
 
     after_commit(session, tell)
+
+
+async def _store(
+    session: AsyncSession,
+    books: AccountBooks,
+    fill: Fill,
+    order: Order | None,
+    *,
+    is_known: bool,
+) -> bool:
+    """Book the fill, or flag it, and tell; False where it is known and nothing is new."""
+    flag = await _book(session, books, fill, order)
+    if is_known and flag is fill.flag:
+        return False
+    fill.flag = flag
+    session.add(fill)
+    await session.flush()
+    if order is None or flag is not None:
+        _flag(session, fill, flag)
+        await _record_fill(session, fill, order)
+    else:
+        await _record_fill(session, fill, order)
+        await record_order(session, order)
+        await _move_position(session, fill, order)
+        after_commit(session, metrics.BOOKED.labels(fill.symbol, fill.side).inc)
+    wake_account(session, fill.account_id)
+    return True
 
 
 async def _book(

@@ -1,6 +1,6 @@
 """The stream of an account's events, as they are committed."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Final
 from uuid import UUID
 
@@ -20,7 +20,7 @@ async def follow(
     account_id: UUID,
     after: int | None,
     is_over: Callable[[], bool],
-) -> AsyncIterator[AccountEvent]:
+) -> AsyncGenerator[AccountEvent]:
     """Yield the account's events after number `after`, or from now on, each once and in order.
 
     Ends when `is_over` says so. No connection to the database is held between two looks.

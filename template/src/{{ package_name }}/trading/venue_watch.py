@@ -18,6 +18,7 @@ from ..core.database.transactions import transactional
 from ..exchanges.client import ExchangeClient, VenueError
 from ..market.words import TimeInForce
 from .account_books import lock_books
+from .failures import Failures
 from .orders.model import Order
 from .orders.states import OPEN, OrderStatus
 from .reconciliation.model import VenueCursor
@@ -35,23 +36,27 @@ class VenueWatch:
     def __init__(self, database: Database, exchange: ExchangeClient) -> None:
         self._database = database
         self._exchange = exchange
+        self._failures = Failures("venue watch")
 
     async def run_once(self, every: float) -> int:
         """Look at each account with open orders that nobody has looked at for `every` seconds.
 
-        Return at how many.
+        Return at how many. What goes wrong with one is logged, and the others are looked at.
         """
         async with self._database.sessions() as session:
             query = select(Order.account_id).where(Order.status.in_(OPEN)).distinct()
-            accounts = (await session.scalars(query)).all()
+            accounts = (await session.scalars(query.order_by(Order.account_id))).all()
         looked = 0
         for account_id in accounts:
-            if await self._is_due(account_id, every):
-                looked += 1
-                try:
+            try:
+                if await self._is_due(account_id, every):
+                    looked += 1
                     await self.look(account_id)
-                except VenueError as error:
-                    _log.warning("no fills", account=str(account_id), reason=str(error))
+                    self._failures.forget(account_id)
+            except VenueError as error:
+                _log.warning("no fills", account=str(account_id), reason=str(error))
+            except Exception as error:
+                self._failures.note(account_id, error)
         return looked
 
     async def look(self, account_id: UUID) -> None:

@@ -1,12 +1,14 @@
 """The door: which requests are served, now or in a moment, and which are refused at once.
 
 A request passes it before its body is read, before its key is looked up, and before anything asks
-a database. All of it is counted per process; nothing is shared with others.
+a database. What is counted is the process's own; the limit of a key alone is shared with others.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from uuid import UUID
 
+from redis.asyncio import Redis
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
@@ -18,6 +20,7 @@ from ..observability.admission_figures import KEYS_REFUSED, REASONS, SHED, WAITI
 from ..process.callers import Caller, caller_of
 from ..process.rates import Rates
 from ..process.slots import Slots
+from ..redis.shared_rates import SharedRates
 from .refusals import Refusal, RefusalLog, refusal
 
 _READING = {"GET", "HEAD", "OPTIONS"}
@@ -44,6 +47,10 @@ class Admission:
         self._accounts: dict[UUID, Slots] = {}
         self._waiting_for_turn = 0
         self._known: dict[bytes, UUID] = {}  # of a key's hash, its account
+        self._key_rate = http.key_rate
+        self._prefix = f"{settings.slug}:{settings.db_schema}:limits"
+        self.shared: SharedRates | None = None
+        """The limit of a key in all processes, while there is a Redis to count it."""
         self._by_key = Rates(http.key_rate, 2 * http.key_rate)
         self._by_client = Rates(http.client_rate, 2 * http.client_rate)
         self._unknown_keys = Rates(http.unknown_keys / 60, http.unknown_keys)
@@ -51,13 +58,28 @@ class Admission:
         self._refused: Counter[str] = Counter()
         self._refused_before: Counter[str] = Counter()
 
+    def share(self, redis: Redis, is_down: Callable[[], bool]) -> None:
+        """Have Redis count how often each key is used in all processes, unless it `is_down`."""
+        if self._key_rate:
+            self.shared = SharedRates(redis, self._prefix, self._key_rate, is_down)
+
     def refusal_of(self, scope: Scope, caller: Caller) -> Refusal | None:
         """Return why the request is refused, if that is known at once. It is noted then."""
-        found = self._refusal_of(scope, caller)
-        if found is not None:
-            self._count(found.reason)
-            self._log.note(found.reason, caller.address, self._known.get(caller.key))
-        return found
+        return self._noted(self._refusal_of(scope, caller), caller)
+
+    def has_to_ask(self, caller: Caller) -> bool:
+        """Tell whether the key may not be used once more before Redis was asked."""
+        if self.shared is None or caller.key not in self._known:
+            return False
+        return self.shared.take(caller.key) != 0
+
+    async def ask(self, caller: Caller) -> Refusal | None:
+        """Return why the request is refused, if its key is used too often in all processes.
+
+        `has_to_ask` has told so.
+        """
+        seconds = await self.shared.ask(caller.key) if self.shared is not None else 0
+        return self._noted(refusal("key", seconds) if seconds else None, caller)
 
     async def admit(self, scope: Scope, caller: Caller) -> None:
         """Return when the request may be served. Raises TradingException for one that may not.
@@ -114,6 +136,12 @@ class Admission:
                 alerts.fire(Alert(key, begun, {"refused": news[reason], **self._figures()}))
             else:
                 alerts.resolve(key, over)
+
+    def _noted(self, found: Refusal | None, caller: Caller) -> Refusal | None:
+        if found is not None:
+            self._count(found.reason)
+            self._log.note(found.reason, caller.address, self._known.get(caller.key))
+        return found
 
     def _figures(self) -> dict[str, int]:
         return {"in_flight": self._in_flight.used, "at_most": self._in_flight.limit}

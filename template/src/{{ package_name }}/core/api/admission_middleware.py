@@ -40,7 +40,11 @@ class DoorMiddleware:
             return
         started = time.perf_counter()
         caller = _caller_of(scope, receive)
-        refusal = None if caller.is_polling else self.admission.refusal_of(scope, caller)
+        refusal = None
+        if not caller.is_polling:
+            refusal = self.admission.refusal_of(scope, caller)
+            if refusal is None and self.admission.has_to_ask(caller):
+                refusal = await self.admission.ask(caller)
         if refusal is None:
             set_caller(scope, caller)
             await self.app(scope, receive, send)

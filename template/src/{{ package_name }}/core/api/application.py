@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -153,4 +154,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     assert isinstance(app, ServiceAPI)
     async with open_resources(app.settings, app.lifecycle, app.parts) as resources:
         app.resources = resources
+        app.admission.share(resources.redis, partial(resources.health.is_down, "redis"))
         yield

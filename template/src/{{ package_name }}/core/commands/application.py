@@ -15,7 +15,7 @@ from ..config import settings_class
 from ..process.garbage import end_without_collecting, importing
 from .configuration import check_config
 from .running import fail, or_fail, settings_or_exit
-from .service import Seed, Service
+from .service import FirstSteps, Seed, Service
 
 if TYPE_CHECKING:
     from ..alerts.channels import Channel
@@ -31,18 +31,22 @@ def create_cli(
     channels: Callable[[], Sequence[Channel]],
     has_channels: bool,
     seed: Seed,
+    first_steps: FirstSteps,
 ) -> typer.Typer:
     """Create a service's command line, with the commands that every service has.
 
     `application` is where uvicorn finds the application, such as `package.main:app`. `channels`
     returns those whose credentials are set, `has_channels` is whether there are any to set. `seed`
     gives `dev` an API key: the one it is given if that is still valid, else a new one.
+    `first_steps` are commands that `dev` prints, for the API's address and that key.
     """
     cli = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,  # they print local variables, secrets among them
         help=description,
-        context_settings={"obj": Service(name, application, channels, has_channels, seed)},
+        context_settings={
+            "obj": Service(name, application, channels, has_channels, seed, first_steps)
+        },
     )
     cli.callback()(_options)
     for command in (dev, serve, migrate, check_config, openapi):
@@ -89,7 +93,7 @@ def dev(
         )
     from .dev import run_dev
 
-    or_fail(lambda: run_dev(service.application, port, service.seed, reload=reload))
+    or_fail(lambda: run_dev(service, port, reload=reload))
 
 
 def serve(

@@ -15,7 +15,7 @@ from ..database.migrations import migrate
 from ..process.connections import Limits
 from ..process.dev_servers import PASSABLE, DevServerError, missing_servers, private_folder
 from ..process.server import Interruptible, check_port, run_server
-from .service import Seed
+from .service import Seed, Service
 
 STATE = Path(".dev")
 HOST = "127.0.0.1"
@@ -26,7 +26,7 @@ _ADDRESSES = {
 """Parts of an address that `dev` does not set by itself, by the server it starts."""
 
 
-def run_dev(application: str, port: int | None, seed: Seed, *, reload: bool) -> None:
+def run_dev(service: Service, port: int | None, *, reload: bool) -> None:
     """Start what is missing, serve until a signal, stop what was started.
 
     `reload` starts the application anew when its code changes; the servers stay up. Raises
@@ -40,11 +40,15 @@ def run_dev(application: str, port: int | None, seed: Seed, *, reload: bool) -> 
         settings = get_settings()
         with _step("Migrating the database"):
             migrate(settings)
-        key = asyncio.run(_seed(settings, seed))
+        key = asyncio.run(_seed(settings, service.seed))
         typer.echo(f"API key: {key}")
-        greeting = f"Serving http://{HOST}:{port}/docs  (Ctrl-C stops everything)"
+        address = f"http://{HOST}:{port}"
+        typer.echo("Try, in a second terminal:")
+        for command in service.first_steps(address, key):
+            typer.echo(f"  {command}")
+        greeting = f"Serving {address}/docs  (Ctrl-C stops everything)"
         run_server(
-            application,
+            service.application,
             HOST,
             port,
             limits=Limits.of(settings),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Seed = Callable[[Settings, str], Awaitable[str]]
 """Makes what a newcomer trades with; gives back the API key it is given, or a new one."""
 
+FirstSteps = Callable[[str, str], Sequence[str]]
+"""Commands that a newcomer may copy into a terminal, for the API's address and a key."""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -24,3 +27,4 @@ class Service:
     channels: Callable[[], Sequence[Channel]]
     has_channels: bool
     seed: Seed
+    first_steps: FirstSteps

@@ -234,8 +234,8 @@ class HttpSettings(Group):
     )
     key_rate: Rate = Field(
         1000,
-        description="Requests a second of one API key that a process serves; further ones answer"
-        " 429. 0 is no limit",
+        description="Requests a second of one API key that all processes serve together, and each"
+        " without Redis; further ones answer 429. 0 is no limit",
     )
     client_rate: Rate = Field(
         2000,

@@ -17,12 +17,20 @@ def is_polled(path: str) -> bool:
     return f"{path}/".startswith(_POLLED)
 
 
+def _is_endless(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in headers
+    )
+
+
 class RequestLogMiddleware:
     """Logs and counts a request after its last byte; what is polled is not logged.
 
     An error whose response was sent ends here: it has been logged with the request's id, and the
     server would only log it again. A response that broke off is raised, for the server to cut
-    the connection, so that the client does not take it for complete.
+    the connection, so that the client does not take it for complete. A stream of events has no
+    end: it is complete when its client leaves, and what is counted of it is how soon it began.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,21 +41,24 @@ class RequestLogMiddleware:
             await self.app(scope, receive, send)
             return
         status = size = 0
-        is_complete = False
-        started = time.perf_counter()
+        headers: list[tuple[bytes, bytes]] = []
+        is_complete = is_left = False
+        started = began = time.perf_counter()
 
         async def send_and_note(message: Message) -> None:
-            nonlocal status, size, is_complete
+            nonlocal status, headers, began, size, is_complete
             await send(message)
             if message["type"] == "http.response.body":
                 size += len(message.get("body", b""))
                 is_complete = not message.get("more_body", False)
             elif message["type"] == "http.response.start":
-                status = message["status"]
+                status, headers = message["status"], message["headers"]
+                began = time.perf_counter()
 
         IN_PROGRESS.inc()
         try:
             await self.app(scope, receive, send_and_note)
+            is_left = not is_complete and _is_endless(headers)
         except Exception:
             if not is_complete:
                 raise
@@ -55,12 +66,12 @@ class RequestLogMiddleware:
             IN_PROGRESS.dec()
             seconds = time.perf_counter() - started
             method, route = known_method(scope["method"]), route_template(scope)
-            count_request(method, route, status, seconds)
+            count_request(method, route, status, began - started if is_left else seconds)
             if not is_polled(own_path(scope)):
                 state = scope.get("state", {})
                 log_request(
-                    "request" if is_complete else "request broken off",
-                    is_error=status >= 500 or not is_complete,
+                    "request" if is_complete or is_left else "request broken off",
+                    is_error=status >= 500 or not (is_complete or is_left),
                     method=method,
                     route=route,
                     status=status,

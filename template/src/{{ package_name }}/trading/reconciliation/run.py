@@ -25,9 +25,11 @@ from ...market.money import plain
 from .. import metrics
 from ..accounts import Account
 from ..balances import Balance
+from ..failures import Failures
 from ..orders.model import Order
 from ..orders.states import OPEN
 from ..outbox import Command, CommandKind
+from ..settlement import book_unfunded
 from ..venue_watch import VenueWatch
 from .model import ExternalOrder, Reconciliation, ReconciliationStatus, Trigger
 
@@ -38,7 +40,8 @@ _AT_ONCE: Final = 4
 _LOOKS: Final = 3
 """Money moves while one looks: only what differs each time is a difference."""
 
-_ALERT: Final = "reconciliation:drift"
+_DRIFT_ALERT: Final = "reconciliation:drift"
+_ERROR_ALERT: Final = "reconciliation:error"
 
 Finding = dict[str, Any]
 
@@ -50,30 +53,61 @@ class Reconciler:
         self, database: Database, exchange: ExchangeClient, watch: VenueWatch, alerts: Alerts
     ) -> None:
         self.is_done = False
-        """Tell whether each account was compared since the start; new orders wait for it."""
+        """Tell whether the exchange has answered for each account since the start."""
         self._database = database
         self._exchange = exchange
         self._watch = watch
         self._alerts = alerts
+        self._failures = Failures("reconciliation")
+        self._broken: set[UUID] = set()
+
+    def is_awaited(self, account_id: UUID) -> bool:
+        """Tell whether the account's new orders wait for its first comparison since the start.
+
+        An account whose comparison fails by an error of its own keeps no other one waiting.
+        """
+        return not self.is_done or account_id in self._broken
 
     async def run_once(self) -> None:
-        """Compare every account with the exchange."""
+        """Compare every account with the exchange. What goes wrong with one is its own."""
         trigger = Trigger.PERIODIC if self.is_done else Trigger.START
         async with self._database.sessions() as session:
             accounts = (await session.scalars(select(Account.id).order_by(Account.id))).all()
         free = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(account_id: UUID) -> Reconciliation:
+        async def one(account_id: UUID) -> Reconciliation | None:
             async with free:
-                return await self.reconcile(account_id, trigger)
+                try:
+                    return await self.reconcile(account_id, trigger)
+                except Exception as error:
+                    self._fail(account_id, error)
+                    return None
 
-        runs = await asyncio.gather(*map(one, accounts))
+        runs: list[Reconciliation] = []
+        for run in await asyncio.gather(*map(one, accounts), return_exceptions=True):
+            if isinstance(run, BaseException):  # of the database, and so of all of them
+                raise run
+            if run is not None and run.status is not ReconciliationStatus.FAILED:
+                runs.append(run)
         self._tell(runs)
-        if all(run.status is not ReconciliationStatus.FAILED for run in runs):
+        failed = {*accounts} - {run.account_id for run in runs}
+        metrics.NOT_COMPARED.set(len(failed))
+        if failed <= self._broken:
             self.is_done = True
             metrics.RECONCILED.set(1)
 
+    def _fail(self, account_id: UUID, error: Exception) -> None:
+        self._failures.note(account_id, error)
+        if not self.is_done:
+            self._broken.add(account_id)
+
     def _tell(self, runs: Iterable[Reconciliation]) -> None:
+        if self._broken:
+            accounts = ", ".join(sorted(map(str, self._broken))[:5])
+            title = "Accounts can't be compared with the exchange, and place no orders"
+            self._alerts.fire(Alert(_ERROR_ALERT, title, {"accounts": accounts}, "critical"))
+        else:
+            self._alerts.resolve(_ERROR_ALERT, "Every account can be compared with the exchange")
         drifting = [run for run in runs if run.status is ReconciliationStatus.DRIFT]
         metrics.DRIFT.set(len(drifting))
         if drifting:
@@ -82,9 +116,9 @@ class Reconciler:
                 "first": drifting[0].findings[0]["text"],
             }
             title = "The books and the exchange differ"
-            self._alerts.fire(Alert(_ALERT, title, details, "critical"))
+            self._alerts.fire(Alert(_DRIFT_ALERT, title, details, "critical"))
         else:
-            self._alerts.resolve(_ALERT, "The books and the exchange agree")
+            self._alerts.resolve(_DRIFT_ALERT, "The books and the exchange agree")
 
     async def reconcile(self, account_id: UUID, trigger: Trigger) -> Reconciliation:
         """Compare one account with the exchange, and return what was found.
@@ -98,8 +132,15 @@ class Reconciler:
         try:
             findings = await self._findings(account_id)
             status = ReconciliationStatus.DRIFT if findings else ReconciliationStatus.CLEAN
+            self._failures.forget(account_id)
+            self._broken.discard(account_id)
         except VenueError as error:
             findings = [_finding("no_answer", f"The exchange did not answer: {error}")]
+            status = ReconciliationStatus.FAILED
+        except Exception as error:
+            self._fail(account_id, error)
+            kind = type(error).__name__
+            findings = [_finding("error", f"The comparison has failed, the log says why: {kind}")]
             status = ReconciliationStatus.FAILED
         for finding in findings:
             _log.warning("reconciliation", account=str(account_id), **finding)
@@ -109,6 +150,8 @@ class Reconciler:
         applied = await self._watch.fetch_fills(account_id)
         if applied:
             metrics.MISSED_FILLS.inc(applied)
+        async with self._database.sessions() as session:
+            await book_unfunded(session, account_id)
         await self._watch.fetch_ends(account_id)
         found: list[Finding] = []
         for look in range(_LOOKS):
@@ -131,7 +174,9 @@ class Reconciler:
             open_here = {order.venue_client_id: order for order in await session.scalars(query)}
             sending = set(
                 await session.scalars(
-                    select(Command.order_id).where(Command.account_id == account_id)
+                    select(Command.order_id).where(
+                        Command.account_id == account_id, Command.kind == CommandKind.PLACE
+                    )
                 )
             )
             ids = {_id(name): name for name in there}
@@ -200,13 +245,10 @@ class Reconciler:
         }
         await self._watch.fetch_fills(account_id)
         async with self._database.sessions() as session:
-            on_its_way = await session.scalar(
-                select(func.count()).where(
-                    Command.account_id == account_id, Command.kind == CommandKind.DEPOSIT
-                )
+            on_its_way = select(Command.currency).where(
+                Command.account_id == account_id, Command.kind == CommandKind.DEPOSIT
             )
-            if on_its_way:
-                return []
+            moving = set(await session.scalars(on_its_way))
             query = select(Balance).where(Balance.account_id == account_id)
             here = {balance.currency: balance.total for balance in await session.scalars(query)}
         none = Decimal(0)
@@ -217,7 +259,7 @@ class Reconciler:
                 f" {plain(there.get(currency, none))} at the exchange",
                 currency=currency,
             )
-            for currency in sorted(here.keys() | there.keys())
+            for currency in sorted((here.keys() | there.keys()) - moving)
             if here.get(currency, none) != there.get(currency, none)
         ]
 

@@ -21,6 +21,7 @@ from ...market.columns import AMOUNT
 from ...market.instruments import Instrument
 from ...market.money import multiply, plain
 from .. import metrics
+from ..failures import Failures
 from ..positions import Position
 from .checks import LastPrice
 from .limits import Limits, get_limits
@@ -73,25 +74,33 @@ class Breaker:
         self._last = last
         self._settings = settings
         self._alerts = alerts
+        self._failures = Failures("daily losses")
 
     async def run_once(self) -> None:
-        """Look at each account; set those that lose too much to `reducing`."""
+        """Look at each account; set those that lose too much to `reducing`.
+
+        What goes wrong with one is logged, and the others are looked at.
+        """
         async with self._database.sessions() as session:
             positions = (
                 await session.execute(
-                    select(Position, Instrument.quote_currency).join(
-                        Instrument, Instrument.symbol == Position.symbol
-                    )
+                    select(Position, Instrument.quote_currency)
+                    .join(Instrument, Instrument.symbol == Position.symbol)
+                    .order_by(Position.account_id, Position.symbol)
                 )
             ).all()
         accounts: dict[UUID, list[tuple[Position, str]]] = defaultdict(list)
         for position, currency in positions:
             accounts[position.account_id].append((position, currency))
         for account_id, own in accounts.items():
-            limits = await get_limits(self._database.sessions, account_id, self._settings)
-            pnl = self._pnl(own, limits)
-            if pnl is not None:
-                await self._look(account_id, pnl, limits)
+            try:
+                limits = await get_limits(self._database.sessions, account_id, self._settings)
+                pnl = self._pnl(own, limits)
+                if pnl is not None:
+                    await self._look(account_id, pnl, limits)
+                self._failures.forget(account_id)
+            except Exception as error:
+                self._failures.note(account_id, error)
 
     def _pnl(
         self, positions: list[tuple[Position, str]], limits: Limits
