@@ -59,7 +59,7 @@ CLOCK_MARGIN: Final = timedelta(seconds=5)
 """Longest time that the exchange's clock may be behind the database's."""
 _DELAYS: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds until the next attempt, after the first, the second and so on."""
-_SELDOM: Final = 60.0
+_SELDOM: Final = 60
 """Seconds in their place, after so many, where the exchange has answered and only people can help:
 reconciliation tells them."""
 
