@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from ..core.config import Settings
 from ..core.database.session import Database
@@ -16,12 +17,17 @@ class Exchange:
 
     client: ExchangeClient
     periodic: list[tuple[float, Callable[[], Awaitable[None]]]] = field(default_factory=list)
+    look_seconds: float = 0.25
+    """Seconds after which an account with open orders is looked at, though nothing was told."""
 
 
 def open_exchange(
-    settings: Settings, database: Database, on_change: Callable[[], None] = lambda: None
+    settings: Settings,
+    database: Database,
+    on_change: Callable[[frozenset[UUID]], None] = lambda _accounts: None,
 ) -> Exchange:
-    """Return the exchange; `on_change` is called when it may have new fills."""
+    """Return the exchange; `on_change` is told of accounts that may have new fills."""
     assert isinstance(settings, ExchangeSettings)
-    paper = PaperExchange(database, settings, on_change=lambda _accounts: on_change())
-    return Exchange(paper, [(settings.paper.tick_ms / 1000, paper.advance)])
+    paper = PaperExchange(database, settings, on_change=on_change)
+    # Whichever replica fills an order tells itself of it: others need not ask often.
+    return Exchange(paper, [(settings.paper.tick_ms / 1000, paper.advance)], look_seconds=2.0)

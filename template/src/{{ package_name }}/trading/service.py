@@ -43,7 +43,7 @@ class Trading:
     def __init__(self, resources: Resources, settings: TradingSettings) -> None:
         self.settings = settings
         self.wakes = Wakes()
-        exchange = open_exchange(resources.settings, resources.database, self.wakes.watch.set)
+        exchange = open_exchange(resources.settings, resources.database, self._note_change)
         self.exchange: ExchangeClient = exchange.client
         self.works = exchange.periodic
         self.quotes = Quotes(self.exchange)
@@ -58,6 +58,7 @@ class Trading:
             resources.database, self.quotes.last, settings.risk, resources.alerts
         )
         self._database = resources.database
+        self._look_seconds = exchange.look_seconds
         self._reconcile_at = 0.0
 
     async def terms(self, source: Source, account_id: UUID, symbol: str) -> Terms:
@@ -78,6 +79,10 @@ class Trading:
         """Return why orders are not placed yet; "" once they are."""
         return "" if self.reconciler.is_done else "the books are not compared with the exchange yet"
 
+    def _note_change(self, accounts: frozenset[UUID]) -> None:
+        self.watch.changed |= accounts
+        self.wakes.watch.set()
+
     # --- What runs -------------------------------------------------------------------------------
 
     async def dispatch(self) -> None:
@@ -89,7 +94,7 @@ class Trading:
     async def look(self) -> None:
         """Look at the exchange's fills, as soon as there are some."""
         await woken(self.wakes.watch, POLL_SECONDS)
-        await self.watch.run_once(POLL_SECONDS / 2)
+        await self.watch.run_once(self._look_seconds)
 
     async def reconcile(self) -> None:
         """Compare the books with the exchange: until it was done once, again and again."""

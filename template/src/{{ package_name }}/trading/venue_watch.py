@@ -4,12 +4,12 @@ Fills are fetched after a cursor, which is committed together with the last of t
 order they come: none is lost, and one that comes twice changes nothing.
 """
 
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,10 +30,16 @@ _FILLS_A_TRANSACTION: Final = 100
 """Fills that are settled in one transaction: it locks the account's books."""
 
 
+_SOON: Final = 0.2
+"""Seconds from one look at an account to the next, where fills come one after the other."""
+
+
 class VenueWatch:
     """Looks at the accounts that have open orders, or at one of them."""
 
     def __init__(self, database: Database, exchange: ExchangeClient) -> None:
+        self.changed: set[UUID] = set()
+        """Accounts of which the exchange has told that they have something new."""
         self._database = database
         self._exchange = exchange
         self._failures = Failures("venue watch")
@@ -41,18 +47,19 @@ class VenueWatch:
     async def run_once(self, every: float) -> int:
         """Look at each account with open orders that nobody has looked at for `every` seconds.
 
-        Return at how many. What goes wrong with one is logged, and the others are looked at.
+        Those that have changed are looked at sooner. Return at how many. What goes wrong with one
+        is logged, and the others are looked at.
         """
-        async with self._database.sessions() as session:
-            query = select(Order.account_id).where(Order.status.in_(OPEN)).distinct()
-            accounts = (await session.scalars(query.order_by(Order.account_id))).all()
+        changed, self.changed = self.changed, set()
         looked = 0
-        for account_id in accounts:
+        for account_id, wait, is_due in await self._open_accounts(changed, every):
             try:
-                if await self._is_due(account_id, every):
+                if is_due and await self._is_first(account_id, wait):
                     looked += 1
                     await self.look(account_id)
                     self._failures.forget(account_id)
+                elif account_id in changed:
+                    self.changed.add(account_id)
             except VenueError as error:
                 _log.warning("no fills", account=str(account_id), reason=str(error))
             except Exception as error:
@@ -73,7 +80,7 @@ class VenueWatch:
     async def fetch_fills(self, account_id: UUID) -> int:
         """Settle the account's new fills, and return how many were new."""
         venue = self._exchange.name
-        async with self._database.sessions() as session:
+        async with self._database.reading_sessions() as session:
             cursor = await _cursor(session, account_id, venue)
         fills = await self._exchange.fills_since(account_id, cursor)
         new = 0
@@ -89,7 +96,7 @@ class VenueWatch:
 
     async def fetch_ends(self, account_id: UUID) -> None:
         """Settle the account's orders that the exchange has no more among its open ones."""
-        async with self._database.sessions() as session:
+        async with self._database.reading_sessions() as session:
             query = select(Order).where(
                 Order.account_id == account_id,
                 Order.status.in_(OPEN - {OrderStatus.PENDING_NEW}),
@@ -115,22 +122,46 @@ class VenueWatch:
             await lock_books(session, order.account_id)
             await apply_report(session, report)
 
-    async def _is_due(self, account_id: UUID, every: float) -> bool:
-        """Tell whether it is time to look, and see to it that no other replica does as well."""
+    async def _open_accounts(
+        self, changed: set[UUID], every: float
+    ) -> list[tuple[UUID, float, bool]]:
+        """Return the accounts with open orders, their seconds, and whether these are over."""
+        is_changed = Order.account_id.in_(changed)
+        seconds = case((is_changed, min(every, _SOON)), else_=every)
+        looked_at = VenueCursor.looked_at
+        is_over = func.coalesce(looked_at <= _seconds_ago(seconds), True)
+        of_account = and_(
+            VenueCursor.account_id == Order.account_id, VenueCursor.venue == self._exchange.name
+        )
+        query = (
+            select(Order.account_id, seconds, is_over)
+            .outerjoin(VenueCursor, of_account)
+            .where(Order.status.in_(OPEN))
+            .distinct()
+            .order_by(Order.account_id)
+        )
+        async with self._database.reading_sessions() as session:
+            return [(account, wait, due) for account, wait, due in await session.execute(query)]
+
+    async def _is_first(self, account_id: UUID, wait: float) -> bool:
+        """Tell whether no other replica looks at the account now; from here on, this one does."""
         row = {"account_id": account_id, "venue": self._exchange.name}
-        long_ago = func.clock_timestamp() - timedelta(seconds=every)
         async with self._database.sessions() as session, transactional(session):
-            due = await session.scalar(
+            first = await session.scalar(
                 insert(VenueCursor)
                 .values(**row, looked_at=func.clock_timestamp())
                 .on_conflict_do_update(
                     index_elements=["account_id", "venue"],
                     set_={"looked_at": func.clock_timestamp()},
-                    where=VenueCursor.looked_at <= long_ago,
+                    where=VenueCursor.looked_at <= _seconds_ago(wait),
                 )
                 .returning(VenueCursor.account_id)
             )
-        return due is not None
+        return first is not None
+
+
+def _seconds_ago(seconds: ColumnElement[float] | float) -> ColumnElement[datetime]:
+    return func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 async def _cursor(session: AsyncSession, account_id: UUID, venue: str) -> str | None:

@@ -42,7 +42,7 @@ from .fault_plan import Kind, Op
 from .faults import Faults
 from .matching import Rules
 from .prices import draw
-from .sessions import venue_sessions
+from .sessions import venue_reading_sessions, venue_sessions
 from .turn import Clock, Market, database_time
 from .venue import FindRules, OnChange, Venue
 
@@ -90,6 +90,7 @@ class PaperExchange:
         sessions = venue_sessions(database, settings)
         self.venue = Venue(
             sessions,
+            venue_reading_sessions(database, settings),
             Market(paper.source, paper.fees, clock),
             find_rules or _rules_in(database.sessions),
             on_change,

@@ -23,3 +23,13 @@ def venue_sessions(database: Database, settings: Settings) -> async_sessionmaker
         sync_session_class=GuardedSession,
         info=info,
     )
+
+
+def venue_reading_sessions(
+    database: Database, settings: Settings
+) -> async_sessionmaker[AsyncSession]:
+    """Return what makes such sessions that only read, each statement by itself."""
+    names = {SCHEMA: schema_of(settings)}
+    reading = dict(database.reading_sessions.kw)
+    reading["bind"] = reading["bind"].execution_options(schema_translate_map=names)
+    return async_sessionmaker(**reading)

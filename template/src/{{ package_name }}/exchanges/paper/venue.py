@@ -52,12 +52,14 @@ class Venue:
     def __init__(
         self,
         sessions: async_sessionmaker[AsyncSession],
+        reading: async_sessionmaker[AsyncSession],
         market: Market,
         find_rules: FindRules,
         on_change: OnChange | None = None,
     ) -> None:
         self.market = market
         self._sessions = sessions
+        self._reading = reading
         self._find_rules = find_rules
         self._on_change = on_change
         self._known: dict[str, Rules] = {}
@@ -184,7 +186,7 @@ class Venue:
     async def open_orders(self, account_id: UUID) -> Sequence[VenueOrder]:
         await self._advance_for(account_id)
         query = select(orders).where(orders.c.account_id == account_id, store.IS_OPEN)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             rows = await session.execute(query.order_by(orders.c.number))
             return [_venue_order(row) for row in rows]
 
@@ -197,7 +199,7 @@ class Venue:
             fills.c.account_id == account_id, fills.c.number > int(cursor or 0)
         ).order_by(fills.c.number)
         found: list[VenueFill] = []
-        async with self._sessions() as session:
+        async with self._reading() as session:
             now = await self.market.clock(session)
             source = self.market.source
             for row in await session.execute(query):
@@ -210,7 +212,7 @@ class Venue:
     async def balances(self, account_id: UUID) -> Sequence[VenueBalance]:
         await self._advance_for(account_id)
         query = select(balances).where(balances.c.account_id == account_id)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             rows = await session.execute(query.order_by(balances.c.currency))
             return [VenueBalance(row.currency, row.free, row.frozen) for row in rows]
 
@@ -219,7 +221,7 @@ class Venue:
         rules = await self.rules(symbol)
         if rules is None:
             return None
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row = (await session.execute(_instrument_query(symbol))).one()
             now = await self.market.clock(session)
         source = self.market.source
@@ -233,7 +235,7 @@ class Venue:
         return await self._row(_transfer_query(account_id, transfer_id)) is not None
 
     async def now(self) -> datetime:
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return await self.market.clock(session)
 
     # --- Time passes -----------------------------------------------------------------------------
@@ -246,7 +248,7 @@ class Venue:
 
     async def advance(self, symbol: str, *, skip_locked: bool = False) -> None:
         """Catch up with the ticks of a symbol."""
-        async with self._sessions() as session:
+        async with self._reading() as session:
             row = (await session.execute(_instrument_query(symbol))).one()
             now = await self.market.clock(session)
         if is_current(self.market, row, now):
@@ -267,7 +269,7 @@ class Venue:
         query = select(orders.c.symbol).where(store.IS_OPEN).distinct()
         if account_id is not None:
             query = query.where(orders.c.account_id == account_id)
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return sorted(await session.scalars(query))
 
     async def rules(self, symbol: str) -> Rules | None:
@@ -333,7 +335,7 @@ class Venue:
                 return result
 
     async def _row(self, query: Any) -> Row[Any] | None:
-        async with self._sessions() as session:
+        async with self._reading() as session:
             return (await session.execute(query)).one_or_none()
 
 
