@@ -30,8 +30,8 @@ _FILLS_A_TRANSACTION: Final = 100
 """Fills that are settled in one transaction: it locks the account's books."""
 
 
-_SOON: Final = 0.2
-"""Seconds from one look at an account to the next, where fills come one after the other."""
+_SOON_SECONDS: Final = 0.2
+"""From one look at an account to the next, where fills come one after the other."""
 
 
 class VenueWatch:
@@ -52,9 +52,10 @@ class VenueWatch:
         """
         changed, self.changed = self.changed, set()
         looked = 0
-        for account_id, wait, is_due in await self._open_accounts(changed, every):
+        for account_id, is_due in await self._open_accounts(changed, every):
+            seconds = min(every, _SOON_SECONDS) if account_id in changed else every
             try:
-                if is_due and await self._is_first(account_id, wait):
+                if is_due and await self._is_first(account_id, seconds):
                     looked += 1
                     await self.look(account_id)
                     self._failures.forget(account_id)
@@ -122,28 +123,26 @@ class VenueWatch:
             await lock_books(session, order.account_id)
             await apply_report(session, report)
 
-    async def _open_accounts(
-        self, changed: set[UUID], every: float
-    ) -> list[tuple[UUID, float, bool]]:
-        """Return the accounts with open orders, their seconds, and whether these are over."""
+    async def _open_accounts(self, changed: set[UUID], every: float) -> list[tuple[UUID, bool]]:
+        """Return the accounts with open orders, and whether the seconds of each are over."""
         is_changed = Order.account_id.in_(changed)
-        seconds = case((is_changed, min(every, _SOON)), else_=every)
+        seconds = case((is_changed, min(every, _SOON_SECONDS)), else_=every)
         looked_at = VenueCursor.looked_at
         is_over = func.coalesce(looked_at <= _seconds_ago(seconds), True)
         of_account = and_(
             VenueCursor.account_id == Order.account_id, VenueCursor.venue == self._exchange.name
         )
         query = (
-            select(Order.account_id, seconds, is_over)
+            select(Order.account_id, is_over)
             .outerjoin(VenueCursor, of_account)
             .where(Order.status.in_(OPEN))
             .distinct()
             .order_by(Order.account_id)
         )
         async with self._database.reading_sessions() as session:
-            return [(account, wait, due) for account, wait, due in await session.execute(query)]
+            return [(account, is_due) for account, is_due in await session.execute(query)]
 
-    async def _is_first(self, account_id: UUID, wait: float) -> bool:
+    async def _is_first(self, account_id: UUID, seconds: float) -> bool:
         """Tell whether no other replica looks at the account now; from here on, this one does."""
         row = {"account_id": account_id, "venue": self._exchange.name}
         async with self._database.sessions() as session, transactional(session):
@@ -153,7 +152,7 @@ class VenueWatch:
                 .on_conflict_do_update(
                     index_elements=["account_id", "venue"],
                     set_={"looked_at": func.clock_timestamp()},
-                    where=VenueCursor.looked_at <= _seconds_ago(wait),
+                    where=VenueCursor.looked_at <= _seconds_ago(seconds),
                 )
                 .returning(VenueCursor.account_id)
             )
