@@ -28,8 +28,6 @@ _log = structlog.get_logger(__name__)
 
 _FILLS_A_TRANSACTION: Final = 100
 """Fills that are settled in one transaction: it locks the account's books."""
-
-
 _SOON_SECONDS: Final = 0.2
 """From one look at an account to the next, where fills come one after the other."""
 
@@ -74,6 +72,7 @@ class VenueWatch:
 
     async def look_at(self, order: Order) -> None:
         """Settle what became of an order that was just accepted: one that can't rest has ended."""
+        self.changed.discard(order.account_id)
         await self.fetch_fills(order.account_id)
         if order.time_in_force is not TimeInForce.GTC:
             await self._fetch_end(order)
