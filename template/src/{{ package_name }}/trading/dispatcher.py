@@ -242,7 +242,7 @@ class Dispatcher:
 
     async def _order_of(self, command: Command) -> Order:
         assert command.order_id is not None
-        async with self._database.sessions() as session:
+        async with self._database.reading_sessions() as session:
             return await get_order(session, command.account_id, command.order_id)
 
     async def _known(self, order: Order) -> VenueOrder | None:

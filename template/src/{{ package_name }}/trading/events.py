@@ -5,13 +5,25 @@ They are what the stream sends, and the history of each order.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    DateTime,
+    ForeignKey,
+    Index,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from ..core.database.tables import Base, one_of, words
 from .account_books import AccountBooks
@@ -56,17 +68,40 @@ async def record(
     order_id: UUID | None = None,
 ) -> int:
     """Add an event and return its number. Call it with the account's books locked."""
-    seq = await session.scalar(
-        update(AccountBooks)
-        .where(AccountBooks.account_id == account_id)
-        .values(last_seq=AccountBooks.last_seq + 1)
-        .returning(AccountBooks.last_seq)
-        .execution_options(synchronize_session=False)
+    row = {"account_id": account_id, "kind": kind, "order_id": order_id, "data": data}
+    seq: int | None = await session.scalar(
+        _RECORD, {f"given_{name}": value for name, value in row.items()}
     )
     assert seq is not None, f"account {account_id} has no books"
-    row = {"account_id": account_id, "seq": seq, "type": kind, "order_id": order_id, "data": data}
-    await session.execute(insert(AccountEvent).values(row))
     return seq
+
+
+def _given(name: str, column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
+    # A parameter with the name of a column would be a value for it, in whatever table.
+    return bindparam(f"given_{name}", type_=column.type)
+
+
+_account_id = _given("account_id", AccountEvent.account_id)
+_counted = (
+    update(AccountBooks)
+    .where(AccountBooks.account_id == _account_id)
+    .values(last_seq=AccountBooks.last_seq + 1)
+    .returning(AccountBooks.last_seq)
+    .cte("counted")
+)
+_row = {
+    AccountEvent.account_id: _account_id,
+    AccountEvent.seq: _counted.c.last_seq,
+    AccountEvent.type: _given("kind", AccountEvent.type),
+    AccountEvent.order_id: _given("order_id", AccountEvent.order_id),
+    AccountEvent.data: _given("data", AccountEvent.data),
+}
+# One message to the server: an order that is filled has several events.
+_RECORD = (
+    insert(cast(Table, AccountEvent.__table__))
+    .from_select([column.key for column in _row], select(*_row.values()), include_defaults=False)
+    .returning(AccountEvent.seq)
+)
 
 
 async def last_seq(session: AsyncSession, account_id: UUID) -> int:

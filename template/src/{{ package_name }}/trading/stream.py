@@ -26,10 +26,10 @@ async def follow(
     Ends when `is_over` says so. No connection to the database is held between two looks.
     """
     with READERS.track_inprogress(), wakes.waiting_for(account_id) as woke:
-        async with database.sessions() as session:
+        async with database.reading_sessions() as session:
             seq = await last_seq(session, account_id) if after is None else after
         while not is_over():
-            async with database.sessions() as session:
+            async with database.reading_sessions() as session:
                 events = await events_after(session, account_id, seq, _PAGE)
             for event in events:
                 yield event
