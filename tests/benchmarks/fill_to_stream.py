@@ -12,9 +12,8 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -22,13 +21,14 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
-import orders
+from orders import CLIENTS, until_it_answers
+from support.http import ask, request
+from support.servers import servers
 from trading_service import project
 from trading_service.core.database.migrations import migrate
 from trading_service.core.database.session import Database
 from trading_service.core.database.tables import new_id
 from trading_service.core.database.transactions import transactional
-from trading_service.core.process.dev_servers import missing_servers
 from trading_service.exchanges.factory import open_exchange
 from trading_service.settings import Settings
 from trading_service.trading.accounts import create_account
@@ -54,9 +54,15 @@ class Seen:
     """By the order's name: the fill, when its event was stored, and when it came."""
 
     async def until_all_came(self) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while self.placed.keys() - self.fills.keys():
-                await asyncio.sleep(0.05)
+        """Wait for the fill of each order; where it can't do so many, for PATIENCE seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self.missing:
+                    await asyncio.sleep(0.05)
+
+    @property
+    def missing(self) -> int:
+        return len(self.placed.keys() - self.fills.keys())
 
 
 class Client:
@@ -70,7 +76,7 @@ class Client:
     async def follow(self, is_open: asyncio.Event) -> None:
         """Note the fills of the stream, until it is cancelled."""
         reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
-        writer.write(orders.request("GET", "/v1/stream", self.key))
+        writer.write(request("GET", "/v1/stream", self.key))
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head
         is_open.set()
@@ -88,10 +94,10 @@ class Client:
         self.number += 1
         name, side = str(new_id()), ("buy", "sell")[self.number % 2]
         order = {"client_order_id": name, "symbol": "BTC-USDT", "side": side, "type": "market"}
-        message = orders.request("POST", "/v1/orders", self.key, order | {"qty": "0.0001"})
+        message = request("POST", "/v1/orders", self.key, order | {"qty": "0.0001"})
         connection = self.idle.pop() if self.idle else await self.connect()
         began = time.time()
-        status, _ = await orders.ask(*connection, message)
+        status, _ = await ask(*connection, message)
         if status == 201:
             self.seen.placed[name] = began
             self.idle.append(connection)
@@ -112,7 +118,7 @@ async def trade(clients: list[Client], seconds: float) -> None:
 
 
 async def measure(keys: list[str]) -> None:
-    await orders.until_it_answers(PORT, keys[: orders.CLIENTS])
+    await until_it_answers(PORT, keys[:CLIENTS])
     for name, chosen in (("each of its own account", keys), ("all of one account", keys[:1])):
         warm, seen = Seen(), Seen()
         clients = [Client(key, warm) for key in chosen]
@@ -147,6 +153,8 @@ async def show(name: str, rate: float, seen: Seen) -> None:
     print(f"{len(ids)} orders, {rate:.1f} a second, {name}: ms, p50 and p99")
     if seen.refused:
         print(f"  {seen.refused} were refused: it can't do so many")
+    if seen.missing:
+        print(f"  {seen.missing} had no fill {PATIENCE:.0f} s later: it can't do so many")
     for what, times in {
         "from the fill to the stream": [
             came - filled[fill] for fill, _, came in seen.fills.values()
@@ -182,13 +190,7 @@ async def seed(settings: Settings) -> list[str]:
 
 
 def main() -> None:
-    with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        folder.chmod(0o755)
-        for server in missing_servers(Settings(_env_file=None), folder):
-            cleanup.callback(server.stop)
-            server.start()
-            os.environ.update(server.environment)
+    with servers() as folder, ExitStack() as cleanup:
         os.environ |= {"LOG_FORMAT": "json", "HTTP_PORT": str(PORT)}
         settings = Settings(_env_file=None)
         migrate(settings)

@@ -11,31 +11,28 @@ the messages that PostgreSQL gets for a request of each route, counted by a rela
 """
 
 import asyncio
-import hashlib
 import json
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from decimal import Decimal
-from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 import asyncpg
 import psutil
 import uvicorn
-from fastapi import FastAPI, Header, HTTPException
-from pydantic import BaseModel
+from support.bare import bare
+from support.http import ask, request
+from support.relay import Relay
+from support.servers import servers
 from trading_service.core.database.migrations import migrate
 from trading_service.core.database.session import Database
 from trading_service.core.database.tables import new_id
 from trading_service.core.database.transactions import transactional
-from trading_service.core.process.dev_servers import missing_servers
 from trading_service.exchanges.factory import open_exchange
 from trading_service.settings import Settings
 from trading_service.trading import service as trading
@@ -45,7 +42,9 @@ from trading_service.trading.demo import seed_demo
 from trading_service.trading.deposits import DepositRequest, deposit_now
 from trading_service.trading.service import Trading
 
-ROUNDS, ORDERS, CLIENTS = 15, 400, 8
+ROUNDS, CLIENTS = 15, 8
+ORDERS = {"bare": 400, "service": 400, "with venue": 40}
+"""Orders of a round. Sending takes so much longer that fewer do."""
 PORT = {"bare": 18091, "service": 18092, "counted": 18093, "with venue": 18094}
 TIMED = ["bare", "service", "with venue"]
 OTHER_DATABASE = "with_venue"
@@ -53,92 +52,7 @@ OTHER_DATABASE = "with_venue"
 BOUND = 0.6
 
 
-# --- The bare one --------------------------------------------------------------------------------
-
-KEY = """
-    SELECT k.id, k.scopes, a.id AS account_id FROM api_keys k JOIN accounts a ON a.id = k.account_id
-    WHERE k.key_hash = $1 AND k.revoked_at IS NULL
-"""
-INSTRUMENT = "SELECT * FROM instruments WHERE symbol = $1"
-INSERT = """
-    INSERT INTO orders (id, account_id, client_order_id, symbol, side, type, time_in_force, qty,
-        limit_price, hold_price, held_currency, held, status, filled_qty)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, 'pending_new', 0) RETURNING *
-"""
-LEDGER = """
-    INSERT INTO ledger_entries
-        (account_id, transaction_id, n, kind, bucket, currency, amount, order_id)
-    VALUES ($1, $2, 0, 'pending', 'available', $3, $4, $6),
-        ($1, $2, 1, 'pending', 'held', $3, $5, $6)
-"""
-OUTBOX = """
-    INSERT INTO outbox (account_id, id, kind, order_id, due_at)
-    VALUES ($1, $2, 'place', $3, 'infinity')
-"""
-HOLD = """
-    UPDATE balances SET available = available - $3, held = held + $3
-    WHERE account_id = $1 AND currency = $2 AND available >= $3 RETURNING held
-"""
-
-
-class NewOrder(BaseModel):
-    client_order_id: str
-    symbol: str
-    side: str
-    type: str = "limit"
-    time_in_force: str = "gtc"
-    qty: Decimal
-    limit_price: Decimal
-
-
-class Order(NewOrder):
-    id: UUID
-    account_id: UUID
-    status: str
-    filled_qty: Decimal
-    created_at: Any
-
-
-def bare() -> FastAPI:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        folder, name = os.environ["DB_HOST"], os.environ["DB_NAME"]
-        async with asyncpg.create_pool(
-            host=folder, user="postgres", database=name, min_size=CLIENTS, max_size=CLIENTS
-        ) as app.state.pool:
-            yield
-
-    app = FastAPI(lifespan=lifespan)
-
-    @app.post("/v1/orders", status_code=201)
-    async def place_order(order: NewOrder, authorization: Annotated[str, Header()]) -> Order:
-        async with app.state.pool.acquire() as connection:
-            hashed = hashlib.sha256(authorization.removeprefix("Bearer ").encode()).digest()
-            key = await connection.fetchrow(KEY, hashed)
-            if key is None or "trade" not in key["scopes"]:
-                raise HTTPException(401)
-            account = key["account_id"]
-            async with connection.transaction():
-                instrument = await connection.fetchrow(INSTRUMENT, order.symbol)
-                if order.side == "buy":
-                    currency = instrument["quote_currency"]
-                    amount = order.qty * order.limit_price
-                else:
-                    currency, amount = instrument["base_currency"], order.qty
-                values = order.model_dump().values()
-                if await connection.fetchval(HOLD, account, currency, amount) is None:
-                    raise HTTPException(422)
-                order_id = new_id()
-                row = await connection.fetchrow(
-                    INSERT, order_id, account, *values, currency, amount
-                )
-                await connection.execute(
-                    LEDGER, account, new_id(), currency, -amount, amount, order_id
-                )
-                await connection.execute(OUTBOX, account, new_id(), order_id)
-        return Order(**dict(row))
-
-    return app
+# --- The service ---------------------------------------------------------------------------------
 
 
 @asynccontextmanager
@@ -165,27 +79,6 @@ def serve(kind: str) -> None:
 
 
 # --- Clients -------------------------------------------------------------------------------------
-
-
-def request(method: str, path: str, key: str, body: Any = None) -> bytes:
-    text = json.dumps(body) if body is not None else ""
-    head = [
-        f"{method} {path} HTTP/1.1",
-        "Host: 127.0.0.1",
-        f"Authorization: Bearer {key}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(text)}",
-    ]
-    return ("\r\n".join(head) + "\r\n\r\n" + text).encode()
-
-
-async def ask(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes
-) -> tuple[int, bytes]:
-    writer.write(message)
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-    return int(head[9:12]), await reader.readexactly(length)
 
 
 def new_order() -> dict[str, str]:
@@ -216,37 +109,6 @@ async def until_it_answers(port: int, keys: list[str]) -> None:
 
 
 # --- What PostgreSQL is sent ---------------------------------------------------------------------
-
-
-class Relay:
-    """Stands between a service and PostgreSQL's socket, and counts what waits for an answer."""
-
-    def __init__(self, behind: str, folder: str) -> None:
-        self.behind = f"{behind}/.s.PGSQL.5432"
-        self.path = f"{folder}/.s.PGSQL.5432"
-        self.messages = 0
-
-    async def start(self) -> None:
-        await asyncio.start_unix_server(self.connected, self.path)
-
-    async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_unix_connection(self.behind)
-        with suppress(asyncio.CancelledError):  # when all is done
-            await asyncio.gather(self.requests(reader, forth), self.answers(back, writer))
-
-    async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        start = await reader.readexactly(4)  # of the message that has no kind
-        writer.write(start + await reader.readexactly(int.from_bytes(start) - 4))
-        while head := await reader.read(1):
-            length = await reader.readexactly(4)
-            writer.write(head + length + await reader.readexactly(int.from_bytes(length) - 4))
-            self.messages += head in b"QS"  # a query, or the Sync after Parse, Bind and Execute
-        writer.close()
-
-    async def answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
 
 
 async def count_messages(relay: Relay, key: str) -> None:
@@ -308,26 +170,26 @@ async def seed(settings: Settings) -> list[str]:
 
 
 async def measure(
-    servers: dict[str, psutil.Process], keys: dict[str, list[str]], relay: Relay
+    processes: dict[str, psutil.Process], keys: dict[str, list[str]], relay: Relay
 ) -> float:
     await relay.start()
-    for kind in servers:
+    for kind in processes:
         await until_it_answers(PORT[kind], keys[kind])
     cpu: dict[str, list[float]] = {kind: [] for kind in TIMED}
     wall: dict[str, list[float]] = {kind: [] for kind in TIMED}
     for _ in range(ROUNDS):
         for kind in TIMED:
-            server = servers[kind]
+            server = processes[kind]
             began, spent = time.perf_counter(), sum(server.cpu_times()[:2])
-            await round_of(PORT[kind], keys[kind], ORDERS)
-            wall[kind].append(time.perf_counter() - began)
+            await round_of(PORT[kind], keys[kind], ORDERS[kind])
+            wall[kind].append((time.perf_counter() - began) / ORDERS[kind])
             if kind == "with venue":
                 await until_all_are_sent()
-            cpu[kind].append(sum(server.cpu_times()[:2]) - spent)
+            cpu[kind].append((sum(server.cpu_times()[:2]) - spent) / ORDERS[kind])
     ratios = {}
     for kind in TIMED:
         ratios[kind] = statistics.median(b / s for b, s in zip(cpu["bare"], cpu[kind], strict=True))
-        each = 1000 * statistics.median(cpu[kind]) / ORDERS
+        each = 1000 * statistics.median(cpu[kind])
         rate = statistics.median(b / s for b, s in zip(wall["bare"], wall[kind], strict=True))
         print(
             f"{kind:10} {each:5.2f} ms of CPU an order, {ratios[kind]:.2f} of bare;"
@@ -360,13 +222,7 @@ def make_keys(settings: Settings) -> list[str]:
 
 
 def main() -> None:
-    with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        folder.chmod(0o755)
-        for server in missing_servers(Settings(_env_file=None), folder):
-            cleanup.callback(server.stop)
-            server.start()
-            os.environ.update(server.environment)
+    with servers() as folder, ExitStack() as cleanup:
         os.environ |= {"DB_POOL_SIZE": str(CLIENTS), "DB_MAX_OVERFLOW": "0", "LOG_FORMAT": "json"}
         limits = ("RISK_MAX_OPEN_ORDERS", "RISK_MAX_ORDERS_PER_SECOND")
         os.environ |= dict.fromkeys(limits, "1000000") | {"RISK_STALE_PRICE": "3600"}

@@ -11,21 +11,18 @@ import asyncio
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from uuid import UUID
 
 import asyncpg
 from sqlalchemy import select
+from support.servers import servers
 from trading_service.core.database.migrations import migrate
 from trading_service.core.database.session import Database
 from trading_service.core.database.tables import new_id
 from trading_service.core.database.transactions import transactional
-from trading_service.core.process.dev_servers import missing_servers
 from trading_service.market.instruments import Instrument
 from trading_service.market.words import OrderType, Side, TimeInForce
 from trading_service.settings import Settings
@@ -211,13 +208,7 @@ async def measure(settings: Settings) -> dict[str, float]:
 
 
 def main() -> None:
-    with ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        folder.chmod(0o755)
-        for server in missing_servers(Settings(_env_file=None), folder):
-            cleanup.callback(server.stop)
-            server.start()
-            os.environ.update(server.environment)
+    with servers():
         os.environ |= {"DB_POOL_SIZE": str(CLIENTS), "DB_MAX_OVERFLOW": "0"}
         settings = Settings(_env_file=None)
         migrate(settings)

@@ -10,12 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     DateTime,
     ForeignKey,
     Index,
     Table,
-    bindparam,
     func,
     insert,
     select,
@@ -23,9 +21,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-from ..core.database.tables import Base, one_of, words
+from ..core.database.tables import Base, given, one_of, words
 from .account_books import AccountBooks
 
 
@@ -76,12 +74,7 @@ async def record(
     return seq
 
 
-def _given(name: str, column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
-    # A parameter with the name of a column would be a value for it, in whatever table.
-    return bindparam(f"given_{name}", type_=column.type)
-
-
-_account_id = _given("account_id", AccountEvent.account_id)
+_account_id = given("account_id", AccountEvent.account_id.type)
 _counted = (
     update(AccountBooks)
     .where(AccountBooks.account_id == _account_id)
@@ -92,9 +85,9 @@ _counted = (
 _row = {
     AccountEvent.account_id: _account_id,
     AccountEvent.seq: _counted.c.last_seq,
-    AccountEvent.type: _given("kind", AccountEvent.type),
-    AccountEvent.order_id: _given("order_id", AccountEvent.order_id),
-    AccountEvent.data: _given("data", AccountEvent.data),
+    AccountEvent.type: given("kind", AccountEvent.type.type),
+    AccountEvent.order_id: given("order_id", AccountEvent.order_id.type),
+    AccountEvent.data: given("data", AccountEvent.data.type),
 }
 # One message to the server: an order that is filled has several events.
 _RECORD = (

@@ -5,8 +5,9 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Enum, MetaData, Row
+from sqlalchemy import BindParameter, CheckConstraint, Enum, MetaData, Row, bindparam
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeEngine
 from uuid_utils.compat import uuid7
 
 
@@ -45,6 +46,14 @@ def new_id() -> UUID:
     It begins with the time, so that new rows stand together in an index, and needs no sequence.
     """
     return uuid7()
+
+
+def given(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
+    """Return the parameter `given_<name>` of a statement over several tables.
+
+    One with the name of a column would be a value for it, in whatever table.
+    """
+    return bindparam(f"given_{name}", type_=type_)
 
 
 def words(enum: type[StrEnum], length: int) -> Enum:

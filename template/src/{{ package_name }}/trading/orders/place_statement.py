@@ -18,7 +18,6 @@ from sqlalchemy import (
     Table,
     Uuid,
     and_,
-    bindparam,
     case,
     exists,
     func,
@@ -32,8 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.types import TypeEngine
 
+from ...core.database.tables import given
 from ..account_books import EVERYONE, AccountBooks
 from ..balances import Balance
 from ..events import AccountEvent, EventType
@@ -50,15 +49,10 @@ def _constant(value: str) -> ColumnElement[Any]:
     return literal_column(f"'{value}'")
 
 
-def _given(name: str, type_: TypeEngine[Any]) -> BindParameter[Any]:
-    # A parameter with the name of a column would be a value for it, in whatever table.
-    return bindparam(f"given_{name}", type_=type_)
-
-
 def _new(column: InstrumentedAttribute[Any]) -> BindParameter[Any]:
     # The words of an enumeration are texts already.
     type_ = String(column.type.length) if isinstance(column.type, Enum) else column.type
-    return _given(column.key, type_)
+    return given(column.key, type_)
 
 
 _zero: ColumnElement[Any] = literal_column("0")
@@ -92,13 +86,13 @@ def _is_set(state: TradingState) -> Any:
 _this_second = func.date_trunc(_constant("second"), func.clock_timestamp())
 _qty_after = func.coalesce(_position.c.qty, _zero)
 _within_limits = and_(
-    _given("is_within_limits", Order.post_only.type),
+    given("is_within_limits", Order.post_only.type),
     ~_is_set(TradingState.REDUCING),
-    _books.c.open_orders < _given("max_open_orders", Integer()),
+    _books.c.open_orders < given("max_open_orders", Integer()),
     case((_books.c.second == _this_second, _books.c.second_orders), else_=_zero)
-    < _given("max_orders_per_second", Integer()),
+    < given("max_orders_per_second", Integer()),
     _qty_after + func.coalesce(_position.c.buying, _zero) + _buying
-    <= _given("max_position", _AMOUNT),
+    <= given("max_position", _AMOUNT),
 )
 _only_reduces = and_(
     _selling > _zero, _qty_after - func.coalesce(_position.c.selling, _zero) >= _selling
@@ -193,7 +187,7 @@ _sent = _insert(
     _paid,
     {
         Command.account_id: _paid.c.account_id,
-        Command.id: _given("command_id", Uuid()),
+        Command.id: given("command_id", Uuid()),
         Command.kind: _constant(CommandKind.PLACE),
         Command.order_id: _new(Order.id),
     },
