@@ -1,0 +1,1 @@
+"""Strategies: pure decisions, and what runs them."""
