@@ -39,7 +39,7 @@ class Acting:
         self,
         session: AsyncSession,
         instance: Instance,
-        terms: Terms,
+        terms: Terms | None,
         telling: Telling,
         most_notes: int,
     ) -> None:
@@ -71,8 +71,9 @@ class Acting:
     async def place(self, wanted: Place) -> None:
         """Place the order. One that is denied is stored so, and told to the strategy later."""
         instance, key = self._instance, wanted.key
+        assert self._terms is not None, "nothing is placed without terms"
         name = self._name_of(key)
-        row = {"account_id": instance.account_id, "strategy_id": instance.id}
+        row: dict[str, Any] = {"account_id": instance.account_id, "strategy_id": instance.id}
         row |= {"client_order_id": name, "run": instance.run, **key._asdict()}
         await self._session.execute(insert(StrategyOrder).values(row).on_conflict_do_nothing())
         is_market = wanted.type is OrderType.MARKET

@@ -59,7 +59,7 @@ _SEEN = (
 
 async def look(session: AsyncSession) -> list[Seen]:
     """Return every active instance."""
-    return [Seen(*row) for row in await session.execute(_SEEN)]
+    return [Seen(*tuple(row)) for row in await session.execute(_SEEN)]
 
 
 async def take(session: AsyncSession, owner: str, seconds: float) -> int:

@@ -19,7 +19,7 @@ class RunnerSettings(Group):
     stop_timeout: Seconds = Field(
         60, description="Seconds that a stop may take to end what the strategy has open"
     )
-    notes: int = Field(
+    kept_notes: int = Field(
         10_000, ge=100, description="Notes that are kept of each strategy, the newest ones"
     )
 

@@ -11,16 +11,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.database.session import Database
 from ...core.database.transactions import after_commit, transactional
 from ...market.candles import Candle, Timeframe
 from ...market.instruments import Instrument, get_instrument
-from ...market.money import cost, exact, multiply, proceeds
-from ...market.words import Side
+from ...market.money import exact, multiply
 from ...trading.orders.placing import Terms
 from ...trading.risk.state import TradingState, state_in_force
 from ..finding import find_kinds
@@ -38,15 +36,13 @@ from ..strategy import (
 from . import feed, metrics
 from .acting import Acting, set_status
 from .counting import book_fill, store_equity
-from .model import Desired, EquitySnapshot, Instance, Status, StrategyOrder
+from .model import Desired, Instance, Status
 from .settings import RunnerSettings
 from .stopping import go_on_stopping
 from .telling import Telling
 from .thinking import StrategyError, think
 
-NextCandle = Callable[
-    [AsyncSession, Instrument, Timeframe, datetime], Awaitable[Candle | None]
-]
+NextCandle = Callable[[AsyncSession, Instrument, Timeframe, datetime], Awaitable[Candle | None]]
 """Returns the first closed candle that has opened after a time, None if there is none yet."""
 
 
@@ -96,7 +92,7 @@ class Stepper:
         """
         async with self._database.sessions() as session, transactional(session):
             instance = await locked(session, lease)
-            acting = Acting(session, instance, terms, self._telling, self._settings.notes)
+            acting = Acting(session, instance, terms, self._telling, self._settings.kept_notes)
             now = (await session.scalars(select(func.clock_timestamp()))).one()
             instrument = await get_instrument(session, instance.symbol)
             if instance.status is Status.STOPPING:
@@ -114,7 +110,7 @@ class Stepper:
         bid: Decimal | None,
     ) -> bool:
         strategy, config = self._kind_of(instance), self.config_of(instance, instrument)
-        if instance.status is Status.STARTING:
+        if instance.status is Status.STARTING or instance.state is None:
             await self._start(session, instance, strategy, config, now, terms)
         last_seq = await feed.last_seq(session, instance)
         event = await self._next_event(session, instance, instrument, now, bid)

@@ -1,6 +1,7 @@
 """Telling people what has become of a strategy."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 from uuid import UUID
 
@@ -21,6 +22,9 @@ _TITLES = {
 }
 
 
+_CRITICAL = {"failed", "stop_incomplete"}
+
+
 class Telling:
     """Alerts of strategies."""
 
@@ -33,6 +37,7 @@ class Telling:
         """Return what tells it. `kind` is that of the note, or the condition of the strategy."""
         title = _TITLES.get(kind, "A strategy wants to be looked at")
         details = {"strategy": name, "id": str(strategy_id), "symbol": symbol, "reason": text}
-        severity = "critical" if kind in ("failed", "stop_incomplete") else "warning"
-        alert = Alert(f"strategy_{kind}:{strategy_id}", title, details, severity, False)
+        alert = Alert(f"strategy_{kind}:{strategy_id}", title, details, lasts=False)
+        if kind in _CRITICAL:
+            alert = replace(alert, severity="critical")
         return lambda: self._alerts.fire(alert)

@@ -36,7 +36,7 @@ async def think(seconds: float, function: Callable[[], T]) -> T:
         failure: BaseException | None = None
         try:
             result = function()
-        except BaseException as error:  # noqa: BLE001  # whatever it is, it is the strategy's
+        except BaseException as error:  # whatever it is, it is the strategy's
             failure = error
         with suppress(RuntimeError):  # the loop may have ended meanwhile
             loop.call_soon_threadsafe(settle, result, failure)
