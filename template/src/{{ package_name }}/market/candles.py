@@ -1,9 +1,11 @@
 """Candles: the prices of an interval, once it has ended."""
 
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self, overload
 
 
 class Timeframe(StrEnum):
@@ -63,3 +65,93 @@ class Candle(NamedTuple):
     @property
     def closed_at(self) -> datetime:
         return datetime.fromtimestamp(self.close_time, UTC)
+
+
+class Candles(Sequence[Candle]):
+    """Candles of one instrument and timeframe, oldest first, as columns of whole numbers.
+
+    A column is an `array` of 64 bits a number: a million candles take 48 MB, and a loop over
+    columns makes no Candle. There may be gaps between them: look at `open_time`.
+    """
+
+    __slots__ = (
+        "close",
+        "high",
+        "low",
+        "open",
+        "open_time",
+        "scale",
+        "timeframe_seconds",
+        "volume",
+    )
+
+    def __init__(
+        self, scale: Scale, timeframe_seconds: int, rows: Iterable[Sequence[int]] = ()
+    ) -> None:
+        """Take rows of open time, open, high, low, close and volume.
+
+        Raises OverflowError if a number has more than 63 bits.
+        """
+        self.scale = scale
+        self.timeframe_seconds = timeframe_seconds
+        columns = zip(*rows, strict=True)
+        self.open_time, self.open, self.high, self.low, self.close, self.volume = (
+            array("q", next(columns, ())) for _ in range(6)
+        )
+
+    @classmethod
+    def of_columns(
+        cls, scale: Scale, timeframe_seconds: int, columns: Iterable[Iterable[int]]
+    ) -> Self:
+        """Return candles of the six columns, in the order of a row."""
+        candles = cls(scale, timeframe_seconds)
+        (
+            candles.open_time,
+            candles.open,
+            candles.high,
+            candles.low,
+            candles.close,
+            candles.volume,
+        ) = (array("q", column) for column in columns)
+        return candles
+
+    @property
+    def columns(self) -> "tuple[array[int], ...]":
+        """Open time, open, high, low, close and volume."""
+        return (self.open_time, self.open, self.high, self.low, self.close, self.volume)
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    @overload
+    def __getitem__(self, index: int) -> Candle: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> Candle | Self:
+        if isinstance(index, slice):
+            columns = (column[index] for column in self.columns)
+            return self.of_columns(self.scale, self.timeframe_seconds, columns)
+        return self._candle(*(column[index] for column in self.columns))
+
+    def __iter__(self) -> Iterator[Candle]:
+        return map(self._candle, *self.columns)
+
+    def _candle(
+        self, open_time: int, open_: int, high: int, low: int, close: int, volume: int
+    ) -> Candle:
+        close_time = open_time + self.timeframe_seconds
+        return Candle(open_time, close_time, open_, high, low, close, volume, self.scale)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Candles):
+            return NotImplemented
+        return (self.scale, self.timeframe_seconds, self.columns) == (
+            other.scale,
+            other.timeframe_seconds,
+            other.columns,
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it can be changed
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} candles of {self.timeframe_seconds} s>"
