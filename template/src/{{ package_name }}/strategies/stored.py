@@ -25,7 +25,11 @@ def to_json(value: Any) -> Any:
     return value
 
 
-@cache
 def adapter_of(state_type: Any) -> TypeAdapter[Any]:
-    """Return what reads this type. It takes milliseconds to make one."""
+    """Return what reads this type. It takes milliseconds to make one, so it is made once."""
+    return _adapter_of(state_type)
+
+
+@cache
+def _adapter_of(state_type: Any) -> TypeAdapter[Any]:
     return TypeAdapter(state_type)
