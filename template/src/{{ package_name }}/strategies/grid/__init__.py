@@ -38,6 +38,9 @@ class Grid(Strategy[GridParams, State]):
     title = "Grid: buys low and sells high between two prices"
     params_type = GridParams
     state_type = State
+    fixed = frozenset(
+        {"min_price", "max_price", "grid_num", "mode", "amount", "inventory", "stop_price"}
+    )
 
     def faults(self, config: Config[GridParams], price: Decimal | None) -> list[Fault]:
         return find_faults(config, price)

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
@@ -23,6 +22,7 @@ from ...core.errors.middleware import get_request_id
 from ...market.candles import Timeframe
 from ...market.instruments import Instrument, get_instrument
 from ...trading import audit
+from ..checking import check
 from ..finding import find_kinds
 from ..strategy import Config, Fault, Plan, Strategy
 from .acting import set_status
@@ -70,13 +70,8 @@ def checked_config(
     Raises TradingException INVALID_STRATEGY_PARAMS with every fault there is.
     """
     market = market_of(instrument, fees)
-    try:
-        parsed = strategy.params_type.model_validate(dict(params))
-    except ValidationError as error:
-        faults = [Fault(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
-        raise _invalid(faults) from None
-    config = Config(parsed, market, timeframe.seconds, version)
-    if faults := strategy.faults(config, price):
+    config, faults = check(strategy, params, market, timeframe.seconds, price, version)
+    if config is None:
         raise _invalid(faults)
     return config
 
@@ -165,6 +160,7 @@ async def start(session: AsyncSession, account_id: UUID, strategy_id: UUID, acto
         _refuse_stopping(instance)
         if instance.is_active:
             return instance
+        symbol = instance.symbol
         try:
             async with transactional(session):
                 instance.stop_mode = instance.stop_deadline = None
@@ -174,8 +170,8 @@ async def start(session: AsyncSession, account_id: UUID, strategy_id: UUID, acto
         except IntegrityError:
             raise TradingException(
                 StrategyErrorCode.SYMBOL_HAS_STRATEGY,
-                f"Another strategy of the account trades {instance.symbol} now",
-                {"symbol": instance.symbol},
+                f"Another strategy of the account trades {symbol} now",
+                {"symbol": symbol},
             ) from None
     return instance
 

@@ -46,6 +46,11 @@ class Strategies:
         )
         self._database = resources.database
 
+    def price_of(self, symbol: str) -> Decimal | None:
+        """Return the last price of the instrument, None while it is unknown."""
+        last = self.trading.quotes.last(symbol)
+        return None if last is None else last.price
+
     def _bid_of(self, symbol: str) -> Decimal | None:
         quote = self.trading.quotes.quote(symbol)
         return None if quote is None else quote.bid

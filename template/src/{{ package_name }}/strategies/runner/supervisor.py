@@ -149,7 +149,9 @@ class Supervisor:
     def _is_due(self, one: Seen) -> bool:
         if time.monotonic() < self._resting.get(one.key, 0):
             return False
-        if one.status in (Status.STARTING, Status.STOPPING) or one.last_seq > one.cursor_event:
+        if one.status in (Status.STARTING, Status.STOPPING) or one.cursor_candle is None:
+            return True
+        if one.last_seq > one.cursor_event:
             return True
         if one.wake_at is not None and one.wake_at <= one.now:
             return True
