@@ -70,6 +70,7 @@ async def open_strategies(resources: Resources) -> AsyncIterator[Strategies]:
     fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
     strategies = Strategies(resources, settings.strategies, fees, resources[open_trading])
     supervisor = strategies.supervisor
+    strategies.trading.candles.wanted.append(supervisor.feeds)
     async with AsyncExitStack() as running:
         running.push_async_callback(supervisor.release)
         await running.enter_async_context(every(settings.strategies.renew, supervisor.renew))

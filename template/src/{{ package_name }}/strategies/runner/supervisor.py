@@ -28,6 +28,7 @@ from ...core.database.transactions import (
 from ...core.errors import TradingException
 from ...core.process.away import is_away
 from ...exchanges.client import VenueError
+from ...trading.candles.settings import Feed
 from ...trading.codes import TradingErrorCode
 from ...trading.orders.placing import Terms
 from ...trading.wakes import Wakes, woken
@@ -43,6 +44,9 @@ from .telling import Telling
 _log = structlog.get_logger(__name__)
 
 LOOK_SECONDS: Final = 1.0
+"""Time between two looks at the table."""
+CANDLE_SECONDS: Final = 0.2
+"""The same where a candle has ended, and is not stored yet."""
 PAUSE_SECONDS: Final = 0.02
 """Pause between two looks: an order makes several events within a moment."""
 _ALERT_AFTER: Final = 2
@@ -88,6 +92,8 @@ class Supervisor:
         self._turns = asyncio.Semaphore(at_once)
         self._event = asyncio.Event()
         self._accounts: set[UUID] = set()
+        self._feeds: set[Feed] = set()
+        self._is_waiting = False
         self._resting: dict[tuple[UUID, UUID], float] = {}
         self._late: dict[tuple[UUID, UUID], int] = {}
 
@@ -95,7 +101,7 @@ class Supervisor:
 
     async def run(self) -> None:
         """Look once, as soon as there is a reason to."""
-        await woken(self._event, LOOK_SECONDS)
+        await woken(self._event, CANDLE_SECONDS if self._is_waiting else LOOK_SECONDS)
         await self.run_once()
         await asyncio.sleep(PAUSE_SECONDS)
 
@@ -108,9 +114,15 @@ class Supervisor:
             for key in known.keys() - {one.key for one in own}:
                 del known[key]
         metrics.LATE.set(sum(late >= _ALERT_AFTER for late in self._late.values()))
+        self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
+        self._is_waiting = any(self._has_candle(one) for one in own)
         due = [one for one in own if self._is_due(one)]
         await asyncio.gather(*(self._advance(one) for one in due))
         return len(due)
+
+    async def feeds(self) -> set[Feed]:
+        """Return the candles that running strategies decide on, as of the last look."""
+        return self._feeds
 
     async def renew(self) -> None:
         """Renew the leases; with none, nothing is asked for."""
