@@ -250,6 +250,12 @@ class Strategy(ABC, Generic[ParamsT, StateT]):
         """
         return []
 
+    def example(self, price: Decimal) -> dict[str, Any]:
+        """Return settings to try it with: at that price, and where prices move a little, it soon
+        trades. The defaults will do where every setting has one.
+        """
+        return {}
+
     def refusals(self) -> Mapping[str, str]:
         """Return why settings that people know from elsewhere cannot be had here, by name."""
         return {}

@@ -11,6 +11,6 @@ _COUNTS = select(Instance.status, func.count()).group_by(Instance.status)
 
 async def show_figures(session: AsyncSession) -> None:
     """Set the gauges to what the database has."""
-    counts: dict[Status, int] = dict((await session.execute(_COUNTS)).tuples().all())
+    counts = {row[0]: row[1] for row in await session.execute(_COUNTS)}
     for status in Status:
         metrics.INSTANCES.labels(status).set(counts.get(status, 0))

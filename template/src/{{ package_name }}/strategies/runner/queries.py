@@ -1,6 +1,6 @@
 """Looking up strategies, and what they have done."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -134,7 +134,9 @@ async def list_equity(session: AsyncSession, instance: Instance) -> list[EquityS
     """Return what the strategy was worth at each close since it has begun, oldest first."""
     query = select(EquitySnapshot).where(*_of(EquitySnapshot, instance))
     if instance.started_at is not None:
-        query = query.where(EquitySnapshot.at >= instance.started_at)
+        # The candle that it has begun with had ended before.
+        length = timedelta(seconds=instance.timeframe.seconds)
+        query = query.where(EquitySnapshot.at > instance.started_at - length)
     return list(await session.scalars(query.order_by(EquitySnapshot.at)))
 
 

@@ -33,7 +33,7 @@ async def shown(session: AsyncSession, instance: Instance, price: Decimal | None
         .group_by(Order.role)
         .order_by(Order.role)
     )
-    orders = (await session.execute(query)).tuples().all()
+    orders = (await session.execute(query)).all()
     in_force = await state_in_force(session, instance.account_id)
     is_halted = instance.is_active and in_force.state is TradingState.HALTED
     next_candle = None

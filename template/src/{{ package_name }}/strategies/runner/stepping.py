@@ -35,6 +35,7 @@ from ..strategy import (
 )
 from . import feed, metrics
 from .acting import Acting, set_status
+from .candles import shortest
 from .counting import book_fill, store_equity
 from .model import Desired, Instance, Status
 from .settings import RunnerSettings
@@ -255,9 +256,9 @@ def market_of(instrument: Instrument, fees: Fees) -> Market:
         instrument.symbol,
         instrument.base_currency,
         instrument.quote_currency,
-        instrument.price_increment,
-        instrument.size_increment,
-        instrument.min_notional,
+        shortest(instrument.price_increment),
+        shortest(instrument.size_increment),
+        shortest(instrument.min_notional),
         *fees,
     )
 
