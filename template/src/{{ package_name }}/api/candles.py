@@ -89,6 +89,7 @@ class CandleFetch(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        serialize_by_alias=True,
         json_schema_extra=example(
             **{
                 "symbol": "BTC-USDT",
