@@ -102,7 +102,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("version", "sample"), zip(OLD.values(), cycle(["minimal", "full"]), strict=False), ids=OLD
+    ("version", "sample"), [*zip(OLD.values(), cycle(["minimal", "full"]), strict=False)], ids=OLD
 )
 def test_update_of_an_untouched_old_service_is_a_fresh_render(
     tmp_path: Path, template: Path, version: str, sample: str
