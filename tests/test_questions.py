@@ -42,6 +42,8 @@ GOOD = [
     ("http_port", "65535"),
     ("ci", "none"),
     ("alerts", "both"),
+    ("strategies", []),
+    ("strategies", ["grid"]),
 ]
 
 
@@ -100,6 +102,7 @@ BAD = [
     ("python_version", "3.10", "'3.10' is not in ['3.11', '3.12', '3.13', '3.14']"),
     ("ci", "travis", "'travis' is not in ['github', 'gitlab', 'none']"),
     ("alerts", "email", "'email' is not in ['none', 'telegram', 'slack', 'both']"),
+    ("strategies", ["momentum"], "'momentum' is not in ['grid', 'hyperrsi']"),
 ]
 
 
