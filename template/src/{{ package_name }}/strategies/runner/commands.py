@@ -8,14 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ...core.commands import echo_table, fail, settings_or_exit, with_session, with_transaction
+from .printing import echo_notes, echo_plan, figure, second
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from ...trading.accounts import Account
-    from ..strategy import Plan
     from .model import Instance, StrategyNote
     from .settings import RunnerSettings
     from .showing import Performance
     from .stepping import Fees
 
 commands = typer.Typer(no_args_is_help=True, help="Strategies: what trades by itself.")
+
+ResultT = TypeVar("ResultT")
 
 _ACTOR = "cli"
 _FOLLOW_SECONDS = 1.0
@@ -97,9 +98,9 @@ def create(
 
     if dry_run:
         plan = _or_faults(
-            lambda: with_session(lambda session: managing.planned(session, request, _fees(), price))
+            with_session, lambda session: managing.planned(session, request, _fees(), price)
         )
-        _echo_plan(plan, price)
+        echo_plan(plan, price)
         return
 
     async def make(session: AsyncSession) -> Instance:
@@ -111,59 +112,35 @@ def create(
             await managing.start(session, owner.id, instance.id, _ACTOR)
         return instance
 
-    instance = _or_faults(lambda: with_transaction(make))
+    instance = _or_faults(with_transaction, make)
     typer.echo(f"Strategy {instance.name} is created: {instance.id}")
     if not start:
         typer.echo(f"It trades once you start it: strategy start {instance.name}")
 
 
-def _or_faults(work: Callable[[], Any]) -> Any:
-    """Do the work; settings that can't be are told one a line."""
+def _or_faults(
+    within: Callable[[Callable[[AsyncSession], Awaitable[Any]]], Any],
+    work: Callable[[AsyncSession], Awaitable[ResultT]],
+) -> ResultT:
+    """Do the work `within` a session or transaction; tell settings that can't be, one a line."""
     from ...core.errors import TradingException
     from .codes import StrategyErrorCode
 
     found: list[dict[str, str]] = []
 
-    def caught() -> Any:
+    async def caught(session: AsyncSession) -> ResultT | None:
         try:
-            return work()
+            return await work(session)
         except TradingException as refusal:
             if refusal.code is not StrategyErrorCode.INVALID_STRATEGY_PARAMS:
                 raise
             found.extend(refusal.details["faults"])
             return None
 
-    result = caught()
+    result: ResultT = within(caught)
     if found:
         fail("\n".join(f"{one['param'] or 'settings'}: {one['message']}" for one in found))
     return result
-
-
-def _echo_plan(plan: Plan | None, price: Decimal | None) -> None:
-    from ...market.money import plain
-
-    if plan is None or price is None:
-        typer.echo("The settings are good. There is no price now, so nothing more can be said.")
-        return
-    typer.echo(f"At {plain(price)} it would begin with:")
-    echo_table(
-        ("ROLE", "SIDE", "TYPE", "QTY", "PRICE"),
-        *(
-            (
-                order.role,
-                order.side.value,
-                order.type.value,
-                plain(order.qty),
-                "" if order.price is None else plain(order.price),
-            )
-            for order in plan.orders
-        ),
-    )
-    if plan.levels:
-        typer.echo(f"Levels: {' '.join(plain(level) for level in plan.levels)}")
-    typer.echo(f"Needs {plain(plan.quote_needed)} quote units, {plain(plan.base_needed)} base.")
-    for remark in plan.remarks:
-        typer.echo(remark)
 
 
 # --- Looking -------------------------------------------------------------------------------------
@@ -191,7 +168,7 @@ def list_strategies() -> None:
                 (
                     *(owner, instance.name, instance.kind, instance.symbol),
                     *(instance.timeframe.value, status_text(instance, halted=halted)),
-                    *(_second(instance.status_since), instance.status_reason),
+                    *(second(instance.status_since), instance.status_reason),
                 )
             )
         return rows
@@ -224,12 +201,12 @@ def show(name: NameArgument, account: AccountOption = None) -> None:
         ("kind", instance.kind),
         ("trades", f"{instance.symbol}, {instance.timeframe.value}"),
         ("status", status_text(instance, halted=more["halted"])),
-        ("since", _second(instance.status_since)),
+        ("since", second(instance.status_since)),
         ("reason", instance.status_reason),
         ("open orders", orders or "none"),
         ("base", plain(instance.base)),
         ("capital", plain(instance.capital)),
-        ("next candle", _second(more["next_candle"]) if more["next_candle"] else ""),
+        ("next candle", second(more["next_candle"]) if more["next_candle"] else ""),
         ("run by", more["run_by"] or "nobody"),
     )
     typer.echo(f"settings, version {instance.params_version}:")
@@ -255,7 +232,7 @@ def notes(
         return (await list_notes(session, instance, limit=limit))[::-1]
 
     found = with_session(read)
-    _echo_notes(found)
+    echo_notes(found)
     if not follow:
         return
 
@@ -271,13 +248,8 @@ def notes(
         while True:
             time.sleep(_FOLLOW_SECONDS)
             more = with_session(after(last))
-            _echo_notes(more)
+            echo_notes(more)
             last = more[-1].n if more else last
-
-
-def _echo_notes(found: list[StrategyNote]) -> None:
-    for note in found:
-        typer.echo(f"{_second(note.at)}  {note.kind}: {note.text}")
 
 
 @commands.command("performance")
@@ -299,24 +271,10 @@ def performance(
     figures, picture = with_session(read)
     rows = figures._asdict()
     del rows["points"]
-    echo_table(*((title.replace("_", " "), _figure(value)) for title, value in rows.items()))
+    echo_table(*((title.replace("_", " "), figure(value)) for title, value in rows.items()))
     if svg is not None:
         svg.write_text(picture)
         typer.echo(f"Its equity is drawn in {svg}")
-
-
-def _figure(value: object) -> str:
-    from decimal import Decimal
-
-    from ...market.money import plain
-
-    if value is None:
-        return "-"
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return _second(value)
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 # --- Its condition -------------------------------------------------------------------------------
@@ -397,7 +355,7 @@ def params(name: NameArgument, account: AccountOption = None, settings: SetOptio
         async def read(session: AsyncSession) -> list[tuple[object, ...]]:
             instance = await _found(session, name, account)
             return [
-                (row.version, _second(row.created_at), row.changed_by, row.params)
+                (row.version, second(row.created_at), row.changed_by, row.params)
                 for row in await list_params(session, instance, limit=100)
             ]
 
@@ -414,7 +372,7 @@ def params(name: NameArgument, account: AccountOption = None, settings: SetOptio
             *(_fees(), price, _ACTOR),
         )
 
-    instance = _or_faults(lambda: with_transaction(change))
+    instance = _or_faults(with_transaction, change)
     typer.echo(f"Strategy {instance.name} has the settings of version {instance.params_version}.")
 
 
@@ -493,7 +451,3 @@ def _price(symbol: str) -> Decimal | None:
         return None if quote is None else quote.bid
 
     return with_session(ask)
-
-
-def _second(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

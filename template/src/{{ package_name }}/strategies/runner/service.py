@@ -9,6 +9,8 @@ from ...core.api.resources import Resources
 from ...core.process.periodic import every
 from ...exchanges.settings import ExchangeSettings
 from ...trading.service import Trading, open_trading
+from ..finding import find_kinds
+from . import metrics
 from .candles import next_candle
 from .figures import show_figures
 from .settings import RunnerSettings, StrategySettings
@@ -70,6 +72,8 @@ async def open_strategies(resources: Resources) -> AsyncIterator[Strategies]:
     fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
     strategies = Strategies(resources, settings.strategies, fees, resources[open_trading])
     supervisor = strategies.supervisor
+    for kind in find_kinds():
+        metrics.ERRORS.labels(kind)  # from the start, or else the first would be no increase
     strategies.trading.candles.wanted.append(supervisor.feeds)
     async with AsyncExitStack() as running:
         running.push_async_callback(supervisor.release)
