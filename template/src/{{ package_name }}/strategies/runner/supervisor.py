@@ -117,7 +117,12 @@ class Supervisor:
         self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
         self._is_waiting = any(self._has_candle(one) for one in own)
         due = [one for one in own if self._is_due(one)]
-        await asyncio.gather(*(self._advance(one) for one in due))
+        outcomes = await asyncio.gather(
+            *(self._advance(one) for one in due), return_exceptions=True
+        )
+        for error in outcomes:
+            if error is not None:
+                raise error
         return len(due)
 
     async def feeds(self) -> set[Feed]:
@@ -189,7 +194,8 @@ class Supervisor:
                 return  # nothing can be placed before the first price is known
             if self._has_candle(one):
                 # What was filled before the close is told before it.
-                await self._settle(one.account_id)
+                async with self._turns:
+                    await self._settle(one.account_id)
             await self._step(one, lease, terms)
         except LeaseLostError:
             metrics.LEASES.labels("lost").inc()
