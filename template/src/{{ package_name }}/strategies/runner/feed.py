@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...market.money import exact
 from ...market.words import Liquidity, Side
-from ...trading.account_books import AccountBooks
 from ...trading.balances import Balance
 from ...trading.events import AccountEvent, EventType
 from ...trading.orders.model import IS_OPEN, Order
@@ -52,12 +51,6 @@ _OWN = (
     .where(AccountEvent.type.in_([EventType.FILL, EventType.ORDER]))
     .order_by(AccountEvent.seq)
 )
-
-
-async def last_seq(session: AsyncSession, instance: Instance) -> int:
-    """Return the number of the account's last event. Read it before the events: they are later."""
-    query = select(AccountBooks.last_seq).where(AccountBooks.account_id == instance.account_id)
-    return (await session.scalars(query)).one()
 
 
 async def next_told(session: AsyncSession, instance: Instance, base_currency: str) -> Told | None:
@@ -118,18 +111,21 @@ def _time(iso: str) -> datetime:
 
 async def available(session: AsyncSession, instance: Instance, base_currency: str) -> Decimal:
     """Return the base currency that the instance may sell, what its own orders hold included."""
-    free = await session.scalar(
-        select(Balance.available).where(
-            Balance.account_id == instance.account_id, Balance.currency == base_currency
-        )
+    free = (
+        select(Balance.available)
+        .where(Balance.account_id == instance.account_id, Balance.currency == base_currency)
+        .scalar_subquery()
     )
-    held = await session.scalar(
-        select(func.sum(Order.held)).where(
+    held = (
+        select(func.sum(Order.held))
+        .where(
             Order.account_id == instance.account_id,
             Order.strategy_id == instance.id,
             Order.held_currency == base_currency,
             text(IS_OPEN),
         )
+        .scalar_subquery()
     )
-    with exact():
-        return (free or Decimal(0)) + (held or Decimal(0))
+    zero = Decimal(0)
+    query = select(func.coalesce(free, zero) + func.coalesce(held, zero))
+    return (await session.scalars(query)).one()

@@ -35,6 +35,7 @@ class Seen(NamedTuple):
     watch_price: Decimal | None
     wake_at: datetime | None
     last_seq: int
+    open_orders: int
     now: datetime
 
     @property
@@ -49,7 +50,7 @@ _SEEN = (
         *(Instance.account_id, Instance.id, Instance.name, Instance.symbol, Instance.timeframe),
         *(Instance.status, Instance.lease_owner, Instance.lease_token, _is_free),
         *(Instance.cursor_event, Instance.cursor_candle, Instance.watch_price),
-        *(Instance.wake_at, AccountBooks.last_seq, _now),
+        *(Instance.wake_at, AccountBooks.last_seq, AccountBooks.open_orders, _now),
     )
     .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
     # In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.

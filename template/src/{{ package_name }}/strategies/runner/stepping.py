@@ -8,6 +8,7 @@ one goes on where the last commit was.
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from ...core.database.transactions import after_commit, transactional
 from ...market.candles import Candle, Timeframe
 from ...market.instruments import Instrument, get_instrument
 from ...market.money import exact, multiply
+from ...trading.account_books import AccountBooks
 from ...trading.orders.placing import Terms
 from ...trading.risk.state import TradingState, state_in_force
 from ..finding import find_kinds
@@ -45,6 +47,15 @@ from .thinking import StrategyError, think
 
 NextCandle = Callable[[AsyncSession, Instrument, Timeframe, datetime], Awaitable[Candle | None]]
 """Returns the first closed candle that has opened after a time, None if there is none yet."""
+
+
+class Step(StrEnum):
+    """Outcomes of a look for an event: one was `made` and more may follow, it was the `last` that
+    there is now, or there was `none`."""
+
+    MADE = "made"
+    LAST = "last"
+    NONE = "none"
 
 
 class LeaseLostError(Exception):
@@ -85,20 +96,28 @@ class Stepper:
         self._telling = telling
         self._kinds = find_kinds() if kinds is None else kinds
 
-    async def step(self, lease: Lease, terms: Terms, bid: Decimal | None = None) -> bool:
-        """Have the instance decide on its next event; False if there is none.
+    async def step(self, lease: Lease, terms: Terms, bid: Decimal | None = None) -> Step:
+        """Have the instance decide on its next event, and return whether there was one.
 
         `bid` is the price that it could sell at now, if that is known. Raises LeaseLostError, or
         StrategyError, with nothing done.
         """
         async with self._database.sessions() as session, transactional(session):
-            instance = await locked(session, lease)
+            instance, now, last_seq = await locked(session, lease)
             acting = Acting(session, instance, terms, self._telling, self._settings.kept_notes)
-            now = (await session.scalars(select(func.clock_timestamp()))).one()
             instrument = await get_instrument(session, instance.symbol)
             if instance.status is Status.STOPPING:
-                return await go_on_stopping(session, instance, instrument, acting, now)
-            return await self._decide(session, instance, instrument, acting, now, terms, bid)
+                await go_on_stopping(session, instance, instrument, acting, now, last_seq)
+                return Step.LAST
+            if instance.status is Status.STARTING or instance.state is None:
+                await self._start(session, instance, instrument, now, last_seq, terms)
+            event = await self._next_event(session, instance, instrument, now, last_seq, bid)
+            if event is None:
+                return Step.NONE
+            await self._decide(session, instance, instrument, acting, now, event)
+            # What comes of its orders wakes it.
+            is_newest = isinstance(event, CandleClosed) and _is_young(event.candle, now)
+            return Step.LAST if is_newest else Step.MADE
 
     async def _decide(
         self,
@@ -107,17 +126,9 @@ class Stepper:
         instrument: Instrument,
         acting: Acting,
         now: datetime,
-        terms: Terms,
-        bid: Decimal | None,
-    ) -> bool:
+        event: Event,
+    ) -> None:
         strategy, config = self._kind_of(instance), self.config_of(instance, instrument)
-        if instance.status is Status.STARTING or instance.state is None:
-            await self._start(session, instance, strategy, config, now, terms)
-        last_seq = await feed.last_seq(session, instance)
-        event = await self._next_event(session, instance, instrument, now, bid)
-        if event is None:
-            instance.cursor_event = last_seq
-            return False
         if isinstance(event, CandleClosed):
             acting.candle = event.candle.opened_at
             acting.is_silent = _is_of_before(event.candle, instance)
@@ -135,7 +146,6 @@ class Stepper:
             after_commit(session, lambda: metrics.LAG.observe(lag))
         step = metrics.STEPS.labels(instance.kind, type(event).__name__)
         after_commit(session, step.inc)
-        return True
 
     # --- The strategy ----------------------------------------------------------------------------
 
@@ -159,19 +169,20 @@ class Stepper:
         self,
         session: AsyncSession,
         instance: Instance,
-        strategy: Strategy[Any, Any],
-        config: Config[Any],
+        instrument: Instrument,
         now: datetime,
+        last_seq: int,
         terms: Terms,
     ) -> None:
         """Begin from nothing, or go on where it was stopped."""
         if instance.state is None:
+            strategy, config = self._kind_of(instance), self.config_of(instance, instrument)
             instance.state = await think(
                 self._settings.step_timeout, lambda: strategy.dump(strategy.begin(config))
             )
             instance.run += 1
             instance.started_at = now
-            instance.cursor_event = await feed.last_seq(session, instance)
+            instance.cursor_event = last_seq
             newest = _newest(now, instance.timeframe)
             seen = strategy.warm_up(config.params) + 1
             instance.cursor_candle = newest - seen * timedelta(seconds=instance.timeframe.seconds)
@@ -200,6 +211,7 @@ class Stepper:
         instance: Instance,
         instrument: Instrument,
         now: datetime,
+        last_seq: int,
         bid: Decimal | None,
     ) -> Event | None:
         """Return what it is to be told now, and move its cursors past it."""
@@ -216,6 +228,8 @@ class Stepper:
             if isinstance(told.event, Fill):
                 await book_fill(session, instance, told.event, told.client_order_id)
             return told.event
+        if told is None:
+            instance.cursor_event = max(last_seq, instance.cursor_event)
         available = await feed.available(session, instance, base)
         if candle is not None:
             if _has_reached(instance, candle):
@@ -233,21 +247,34 @@ class Stepper:
         return None
 
 
-async def locked(session: AsyncSession, lease: Lease) -> Instance:
-    """Return the instance, locked. Raises LeaseLostError unless the lease is the newest one."""
+class Locked(NamedTuple):
+    """An instance that is locked, the database's time, and the account's last event.
+
+    That is read first, so that no event before it is missing.
+    """
+
+    instance: Instance
+    now: datetime
+    last_seq: int
+
+
+async def locked(session: AsyncSession, lease: Lease) -> Locked:
+    """Lock the instance and return it. Raises LeaseLostError unless the lease is the newest."""
     query = (
-        select(Instance)
+        select(Instance, func.clock_timestamp(), AccountBooks.last_seq)
+        .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
         .where(
             Instance.account_id == lease.account_id,
             Instance.id == lease.id,
             Instance.lease_token == lease.token,
         )
-        .with_for_update()
+        .with_for_update(of=Instance)
     )
-    instance = await session.scalar(query, execution_options={"populate_existing": True})
-    if instance is None or not instance.is_active:
+    rows = await session.execute(query, execution_options={"populate_existing": True})
+    row = rows.one_or_none()
+    if row is None or not row[0].is_active:
         raise LeaseLostError
-    return instance
+    return Locked(row[0], row[1], row[2])
 
 
 def market_of(instrument: Instrument, fees: Fees) -> Market:
@@ -275,8 +302,8 @@ async def _why_not_open(
     session: AsyncSession, instance: Instance, candle: Candle, now: datetime
 ) -> str:
     """Return why no position may be opened at this candle; "" where one may."""
-    age = now.timestamp() - candle.close_time
-    if age >= instance.timeframe.seconds:
+    if not _is_young(candle, now):
+        age = now.timestamp() - candle.close_time
         return f"the candle is stale: it has ended {age:.0f} s ago"
     if instance.desired is Desired.PAUSED:
         return "the strategy is paused"
@@ -284,6 +311,11 @@ async def _why_not_open(
     if in_force.state is not TradingState.ACTIVE:
         return f"trading is {in_force.state.value}: {in_force.reason}"
     return ""
+
+
+def _is_young(candle: Candle, now: datetime) -> bool:
+    """Tell whether it is younger than one timeframe, and so the newest."""
+    return now.timestamp() - candle.close_time < candle.close_time - candle.open_time
 
 
 def _has_reached(instance: Instance, candle: Candle) -> bool:

@@ -26,35 +26,35 @@ async def go_on_stopping(
     instrument: Instrument,
     acting: Acting,
     now: datetime,
-) -> bool:
-    """Do the next thing that ends it; False: wait until something has happened.
+    last_seq: int,
+) -> None:
+    """Do the next thing that ends it.
 
     Its fills are still counted, and it decides nothing any more.
     """
     if instance.stop_mode is StopMode.KEEP:
         await _finish(session, instance, Status.STOPPED, "what it has open was kept")
-        return False
-    await _count_fills(session, instance, instrument)
+        return
+    await _count_fills(session, instance, instrument, last_seq)
     orders = await open_orders(session, instance)
     assert instance.stop_deadline is not None
     if now >= instance.stop_deadline:
         left = left_over(instance, instrument, orders)
         await _finish(session, instance, Status.STOP_INCOMPLETE, f"left: {left}")
         acting.alert("stop_incomplete", left)
-        return False
+        return
     for order in orders:
         if order.status is not OrderStatus.PENDING_CANCEL and order.role != _ROLE:
             await acting.cancel_stored(order)
     if await open_orders(session, instance):
-        return False
+        return
     qty = await _to_sell(session, instance, instrument)
     if instance.stop_mode is StopMode.CANCEL or not qty:
         left = left_over(instance, instrument, [])
         await _finish(session, instance, Status.STOPPED, f"left: {left}")
-        return False
+        return
     n = await _sales(session, instance)
     await acting.place(Place(OrderKey(_ROLE, 0, n), Side.SELL, OrderType.MARKET, qty))
-    return False
 
 
 async def open_orders(session: AsyncSession, instance: Instance) -> list[Order]:
@@ -77,8 +77,9 @@ def left_over(instance: Instance, instrument: Instrument, orders: list[Order]) -
     return f"{count}, {plain(instance.base)} {instrument.base_currency}"
 
 
-async def _count_fills(session: AsyncSession, instance: Instance, instrument: Instrument) -> None:
-    last_seq = await feed.last_seq(session, instance)
+async def _count_fills(
+    session: AsyncSession, instance: Instance, instrument: Instrument, last_seq: int
+) -> None:
     while told := await feed.next_told(session, instance, instrument.base_currency):
         if isinstance(told.event, Fill):
             await book_fill(session, instance, told.event, told.client_order_id)

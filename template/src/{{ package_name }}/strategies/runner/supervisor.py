@@ -15,7 +15,6 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
 
 from ...core.database.session import Database
 from ...core.database.tables import new_id
@@ -38,7 +37,7 @@ from .acting import Acting, set_status
 from .lease import Seen
 from .model import Status
 from .settings import RunnerSettings
-from .stepping import Lease, LeaseLostError, Stepper, close_after, locked
+from .stepping import Lease, LeaseLostError, Step, Stepper, close_after, locked
 from .telling import Telling
 
 _log = structlog.get_logger(__name__)
@@ -192,7 +191,7 @@ class Supervisor:
             terms = await self._terms_of(one.account_id, one.symbol)
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
-            if self._has_candle(one):
+            if one.open_orders and self._has_candle(one):
                 # What was filled before the close is told before it.
                 async with self._turns:
                     await self._settle(one.account_id)
@@ -215,12 +214,13 @@ class Supervisor:
     async def _step(self, one: Seen, lease: Lease, terms: Terms) -> None:
         for count in range(_MOST_STEPS):
             async with self._turns:
-                more = await self._stepper.step(lease, terms, self._bid_of(one.symbol))
-            if not more and count == 0:
+                step = await self._stepper.step(lease, terms, self._bid_of(one.symbol))
+            if step is Step.NONE and count == 0:
                 await self._look_for_late_candle(one, lease)
-            if not more:
                 return
             self._late.pop(one.key, None)
+            if step is not Step.MADE:
+                return
         self._event.set()
 
     async def _look_for_late_candle(self, one: Seen, lease: Lease) -> None:
@@ -233,7 +233,7 @@ class Supervisor:
             return
         text = f"no candle has come for {late.total_seconds():.0f} s after its close"
         async with self._database.sessions() as session, transactional(session):
-            instance = await locked(session, lease)
+            instance = (await locked(session, lease)).instance
             acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
             if one.key not in self._late:
                 await acting.note("late_candle", text)
@@ -246,8 +246,7 @@ class Supervisor:
         _log.error("a strategy has failed", strategy=one.name, id=str(one.id), exc_info=error)
         try:
             async with self._database.sessions() as session, transactional(session):
-                instance = await locked(session, lease)
-                now = (await session.scalars(select(func.clock_timestamp()))).one()
+                instance, now, _ = await locked(session, lease)
                 if instance.errors_since is None or now - instance.errors_since > ERROR_WINDOW:
                     instance.errors, instance.errors_since = 0, now
                 instance.errors += 1
