@@ -42,7 +42,7 @@ class Strategies:
                 resources.database.sessions, account_id, symbol
             ),
             bid_of=self._bid_of,
-            settle=trading.watch.look,
+            settle=trading.watch.fetch_fills,
             # A quarter: half of the rest is the dispatcher's, and the other half of requests.
             at_once=max(1, resources.settings.db.pool_size // 4),
         )

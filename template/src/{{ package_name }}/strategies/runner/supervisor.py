@@ -56,7 +56,7 @@ ERROR_WINDOW: Final = timedelta(hours=1)
 
 TermsOf = Callable[[UUID, str], Awaitable[Terms]]
 BidOf = Callable[[str], Decimal | None]
-Settle = Callable[[UUID], Awaitable[None]]
+Settle = Callable[[UUID], Awaitable[object]]
 
 
 class Supervisor:
@@ -77,7 +77,7 @@ class Supervisor:
     ) -> None:
         """Make `at_once` steps at the same time: each needs a connection.
 
-        `settle` has the books know all that the exchange has done for an account until now.
+        `settle` has the books know every fill that an account has at the exchange until now.
         """
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{new_id().hex[-8:]}"
         self._database = database
