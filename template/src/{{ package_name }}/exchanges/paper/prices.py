@@ -36,6 +36,13 @@ def point(seed: str, symbol: str, wave: int, number: int) -> int:
     return draw(seed, symbol, wave, number) - 2**31
 
 
+def points(seed: str, symbol: str, wave: int, numbers: range) -> list[int]:
+    """Return the heights of several points of a wave; it is quicker than one by one."""
+    before = f"{seed}|{symbol}|{wave}|".encode()
+    drawn = (blake2b(b"%b%d" % (before, number), digest_size=4).digest() for number in numbers)
+    return [int.from_bytes(digest, "big") - 2**31 for digest in drawn]
+
+
 @dataclass(frozen=True, slots=True)
 class SeededPrice:
     """The price of a symbol, in steps of its price increment; sizes are in lots."""
