@@ -6,15 +6,16 @@ and read again.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict
 
 from ..market.candles import Candle
 from ..market.words import Liquidity, OrderType, Side
+from .stored import adapter_of, to_json
 
 
 class Market(NamedTuple):
@@ -107,7 +108,14 @@ class PriceReached(NamedTuple):
     at: int
 
 
-Event = CandleClosed | Fill | OrderClosed | PriceReached
+class TimeReached(NamedTuple):
+    """It is as late as the strategy has asked for with `wake_at`, or later."""
+
+    available: Decimal
+    at: int
+
+
+Event = CandleClosed | Fill | OrderClosed | PriceReached | TimeReached
 
 
 # --- What it wants -------------------------------------------------------------------------------
@@ -140,12 +148,14 @@ class Cancel(NamedTuple):
 class Note(NamedTuple):
     """Say why something was done or not: `kind` for programs, the text for people.
 
-    The text is `template.format(*values)`: it is made only where somebody reads it.
+    The text is `template.format(*values)`: it is made only where somebody reads it. `alert`: people
+    must hear of it now.
     """
 
     kind: str
     template: str
     values: tuple[Any, ...] = ()
+    alert: bool = False
 
     @property
     def text(self) -> str:
@@ -184,11 +194,15 @@ class Config(NamedTuple, Generic[ParamsT]):
 
 
 class Fault(NamedTuple):
-    """A setting, or several, that cannot be; `param` is "" where it is about more than one."""
+    """A setting, or several, that cannot be; `param` is "" where it is about more than one.
+
+    `about` are the settings that it is about, where these are several.
+    """
 
     param: str
     message: str
     code: str = "INVALID_PARAMS"
+    about: tuple[str, ...] = ()
 
 
 class PlannedOrder(NamedTuple):
@@ -214,7 +228,9 @@ class Plan(NamedTuple):
 class Strategy(ABC, Generic[ParamsT, StateT]):
     """A kind of strategy. A module in this package that has one as `STRATEGY` is found by its name.
 
-    State is a frozen dataclass of numbers, strings, decimals, tuples and others of its like.
+    State is a NamedTuple, or a frozen dataclass, of numbers, strings, decimals, tuples, others of
+    its like and Params. Parts that change seldom are better parts of their own: what a candle
+    changes is built anew with each.
     """
 
     title: ClassVar[str]
@@ -226,8 +242,15 @@ class Strategy(ABC, Generic[ParamsT, StateT]):
         return 0
 
     def faults(self, config: Config[ParamsT], price: Decimal | None) -> list[Fault]:
-        """Return all that the settings have against them on this market, at this price."""
+        """Return all that the settings have against them on this market, at this price.
+
+        Bounds of a single setting are its type's; `checking.check` names both kinds at once.
+        """
         return []
+
+    def refusals(self) -> Mapping[str, str]:
+        """Return why settings that people know from elsewhere cannot be had here, by name."""
+        return {}
 
     @abstractmethod
     def plan(self, config: Config[ParamsT], price: Decimal) -> Plan:
@@ -247,15 +270,20 @@ class Strategy(ABC, Generic[ParamsT, StateT]):
         """Return the price at or below which PriceReached is to be told; None for no such price."""
         return None
 
+    def wake_at(self, state: StateT) -> int | None:
+        """Return when TimeReached is to be told, in seconds since 1970; None for never."""
+        return None
+
     def status(self, state: StateT) -> dict[str, Any]:
         """Return what people want to see of the state, ready for JSON."""
         return {}
 
     def dump(self, state: StateT) -> dict[str, Any]:
         """Return the state, ready for JSON."""
-        dumped: dict[str, Any] = TypeAdapter(self.state_type).dump_python(state, mode="json")
+        dumped: dict[str, Any] = to_json(state)
         return dumped
 
     def load(self, dumped: dict[str, Any]) -> StateT:
         """Return the state that was dumped. Raises ValidationError if it is of another kind."""
-        return TypeAdapter(self.state_type).validate_python(dumped)
+        state: StateT = adapter_of(self.state_type).validate_python(dumped)
+        return state

@@ -1,0 +1,55 @@
+"""Checking settings: all that they have against them, at once."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from .strategy import Config, Fault, Market, Params, Strategy
+
+
+def check(
+    strategy: Strategy[Any, Any],
+    given: Mapping[str, Any],
+    market: Market,
+    timeframe_seconds: int,
+    price: Decimal | None,
+    version: int = 1,
+) -> tuple[Config[Any] | None, list[Fault]]:
+    """Return the configuration with these settings, or None and every fault that they have.
+
+    `price` is the market's present one; without it, what depends on it is not looked at.
+    """
+    params: Params
+    try:
+        params = strategy.params_type.model_validate(dict(given))
+        found: list[Fault] = []
+    except ValidationError as error:
+        found = _faults_of(error, strategy)
+        wrong = {fault.param for fault in found}
+        fields = strategy.params_type.model_fields
+        if any(fields[name].is_required() for name in wrong if name in fields):
+            return None, found
+        rest = {name: value for name, value in given.items() if name not in wrong}
+        params = strategy.params_type.model_validate(rest)
+    config = Config(params, market, timeframe_seconds, version)
+    wrong = {fault.param for fault in found}
+    found += [
+        fault
+        for fault in strategy.faults(config, price)
+        if wrong.isdisjoint({fault.param, *fault.about})
+    ]
+    return (None if found else config), found
+
+
+def _faults_of(error: ValidationError, strategy: Strategy[Any, Any]) -> list[Fault]:
+    found: dict[str, Fault] = {}
+    for detail in error.errors(include_url=False, include_context=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        if detail["type"] == "extra_forbidden":
+            message = strategy.refusals().get(name, "there is no such setting")
+        else:
+            message = detail["msg"].removeprefix("Value error, ")
+        found.setdefault(name, Fault(name, message))
+    return list(found.values())
