@@ -26,6 +26,7 @@ from ..strategies.strategy import (
     Place,
     PriceReached,
     Strategy,
+    TimeReached,
 )
 from .terms import Decision, Holding, Run, Terms, Trade
 from .venue import NEVER_LOW, REQUESTED, NotTaken, Venue, Working
@@ -71,6 +72,7 @@ class _Backtest:
         self._queue: list[_Step] = []
         self._watch = NEVER_LOW
         self._watched: Decimal | None = None
+        self._wake: int | None = None
         self._number = -1
         self._trades: list[Trade] = []
         self._decisions: list[Decision] = []
@@ -95,6 +97,9 @@ class _Backtest:
                 self._trade_in(at, opened, high, low, close, volume, half)
             self._number = number
             candle = Candle(at, at + seconds, opened, high, low, close, volume, scale)
+            if self._wake is not None and candle.close_time >= self._wake:
+                late = TimeReached(self._holdings[-1].base, candle.close_time)
+                decide(late, candle.close_time, self._queue)
             why_not = self._paused
             event = CandleClosed(candle, self._holdings[-1].base, not why_not, why_not)
             decide(event, candle.close_time, self._queue)
@@ -192,6 +197,7 @@ class _Backtest:
             self._watched = watched
             tick = self.candles.scale.tick
             self._watch = NEVER_LOW if watched is None else int(watched // tick)
+        self._wake = self.strategy.wake_at(self.state)
 
     def _carry_out(self, steps: list[_Step], mid: int, at: int) -> None:
         """Cancel, then place (C2); what a cancellation leads to is carried out at once as well."""

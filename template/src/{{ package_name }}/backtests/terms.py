@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from ..market.candles import Timeframe
 from ..market.words import Liquidity, OrderType, Side
+from ..strategies.strategy import Config, Strategy
 
 ZERO = Decimal(0)
 
@@ -20,6 +22,19 @@ class Terms(NamedTuple):
     base: Decimal = ZERO
     spread_ppm: int = 100
     max_participation: Decimal = Decimal("0.1")
+
+
+class Backtest(NamedTuple):
+    """A backtest that can be run: a strategy of that kind, its configuration, the terms.
+
+    It can be sent to another process.
+    """
+
+    kind: str
+    strategy: Strategy[Any, Any]
+    config: Config[Any]
+    timeframe: Timeframe
+    terms: Terms
 
 
 class Decision(NamedTuple):
