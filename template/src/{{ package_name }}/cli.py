@@ -16,6 +16,7 @@ from uuid import UUID
 import typer
 
 from . import project
+from .backtests.cli import backtest_commands
 from .core.commands import (
     create_cli,
     echo_table,
@@ -517,6 +518,7 @@ def _echo_limits(own: OwnLimits) -> None:
     echo_table(*((name, plain(Decimal(value)), source) for name, (value, source) in values.items()))
 
 
+cli.add_typer(backtest_commands, name="backtest")
 # yours below
 
 

@@ -61,7 +61,7 @@ class Chart:
     def axes(self, unit: str = "") -> None:
         """Draw lines at round values and times, with their words."""
         right, bottom = WIDTH - _RIGHT, self._height - _BOTTOM
-        step = _round_step((self._high - self._low) / 4)
+        step = _round_step((self._high - self._low) * 40 / self._height)
         decimals = max(0, -floor(log10(step) + 1e-9))
         value = -floor(-self._low / step) * step
         while value <= self._high + step * 1e-9:
@@ -128,9 +128,7 @@ def thin(points: Sequence[Point], most: int = _MOST_POINTS) -> Sequence[Point]:
     stretches = (most - 2) // 2
     inner = len(points) - 2
     for number in range(stretches):
-        stretch = points[
-            1 + number * inner // stretches : 1 + (number + 1) * inner // stretches
-        ]
+        stretch = points[1 + number * inner // stretches : 1 + (number + 1) * inner // stretches]
         lowest = min(stretch, key=lambda point: point.value)
         highest = max(stretch, key=lambda point: point.value)
         few += sorted({lowest, highest})

@@ -213,9 +213,7 @@ class _Backtest:
                     self._send(step, mid, at)
             steps = further
 
-    def _cancel(
-        self, key: OrderKey, steps: list[_Step], at: int, further: list[_Step]
-    ) -> None:
+    def _cancel(self, key: OrderKey, steps: list[_Step], at: int, further: list[_Step]) -> None:
         """Cancel an order; drop it where it was not sent. One that has ended was told before."""
         venue = self.venue
         filled = Decimal(0)

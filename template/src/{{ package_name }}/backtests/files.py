@@ -1,14 +1,17 @@
-"""Files of a backtest: fills.csv, equity.csv, result.json."""
+"""Files of a backtest: fills.csv, equity.csv, result.json, and its pictures."""
 
 import json
 from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 from ..market.candles import Candles
 from ..market.money import multiply, plain
+from .drawing import standalone
 from .metrics import Outcome, growth
+from .pictures import drawdown_picture, equity_picture, price_picture
 from .terms import ZERO, Backtest, Trade
 
 FILLS_HEADER: Final = "ts,role,side,qty,price,fee,fee_currency,liquidity"
@@ -104,3 +107,19 @@ def _share(value: Decimal | None) -> float | None:
 
 def _plain(amount: Decimal) -> str:
     return plain(amount) if amount else "0"
+
+
+def write_files(
+    folder: Path, backtest: Backtest, outcome: Outcome, candles: Candles, css: str
+) -> None:
+    """Write everything but the report into a folder that is there. Raises OSError."""
+    for name, text in (
+        ("fills.csv", fills_csv(backtest, outcome)),
+        ("result.json", result_json(result_of(backtest, outcome, candles))),
+        ("equity.svg", standalone(equity_picture(outcome, candles), css)),
+        ("drawdown.svg", standalone(drawdown_picture(outcome, candles), css)),
+        ("price.svg", standalone(price_picture(outcome, candles), css)),
+    ):
+        (folder / name).write_text(text, "utf-8")
+    with (folder / "equity.csv").open("w", encoding="utf-8", newline="") as file:
+        file.writelines(equity_csv(outcome, candles))

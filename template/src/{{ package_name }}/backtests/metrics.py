@@ -146,21 +146,19 @@ def sharpe(daily: Sequence[Decimal]) -> float | None:
 
 def _daily(equity: Sequence[Decimal], candles: Candles) -> list[Decimal]:
     """Return the equity at the last candle that was opened on each day, in UTC."""
-    return list({at // _DAY: value for at, value in zip(candles.open_time, equity, strict=True)}.values())
+    return list(
+        {at // _DAY: value for at, value in zip(candles.open_time, equity, strict=True)}.values()
+    )
 
 
 def _exposure(holdings: Sequence[Holding], count: int, lot: Decimal) -> float:
     held = sum(
-        end - begin
-        for begin, end, _, base in _spans(holdings, count)
-        if floor_to(base, lot)
+        end - begin for begin, end, _, base in _spans(holdings, count) if floor_to(base, lot)
     )
     return held / count
 
 
-def _spans(
-    holdings: Sequence[Holding], count: int
-) -> Iterable[tuple[int, int, Decimal, Decimal]]:
+def _spans(holdings: Sequence[Holding], count: int) -> Iterable[tuple[int, int, Decimal, Decimal]]:
     """Yield from which candle to before which one so much was owned."""
     ends = [holding.candle for holding in holdings[1:]] + [count]
     for (begin, quote, base), end in zip(holdings, ends, strict=True):

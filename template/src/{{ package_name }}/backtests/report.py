@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ..market.candles import Candles
 from ..market.money import plain
+from ..strategies.strategy import Market
 from .cycles import Cycle
 from .files import result_of
 from .metrics import Metrics, Outcome
@@ -22,6 +23,8 @@ from .pictures import drawdown_picture, equity_picture, price_picture
 from .terms import Backtest
 
 _MOST_CYCLES: Final = 500
+_NONE: Final = "\u2013"
+_MINUS: Final = "\u2212"
 
 
 @cache
@@ -56,7 +59,7 @@ def report_html(backtest: Backtest, outcome: Outcome, candles: Candles) -> str:
         f"{_percent(metrics.total_return, signed=True)}</b>",
         f"<p>{_amount(metrics.start_equity)} → {_amount(metrics.final_equity)}"
         f" {escape(market.quote_currency)}</p></div></header>",
-        _tiles(metrics, market.quote_currency, market.base_currency),
+        _tiles(metrics, market),
         "<h2>Equity</h2>",
         _figure(
             equity_picture(outcome, candles), ("", "Strategy"), ("hold", "Buy and hold, no fees")
@@ -96,9 +99,11 @@ def report_html(backtest: Backtest, outcome: Outcome, candles: Candles) -> str:
 # --- Parts ---------------------------------------------------------------------------------------
 
 
-def _tiles(metrics: Metrics, quote: str, base: str) -> str:
+def summary(metrics: Metrics, market: Market) -> list[tuple[str, str, str, str]]:
+    """Return each metric for a person: name, value, what it is of, and `gain` or `loss`."""
+    quote, base = market.quote_currency, market.base_currency
     hold = _percent(metrics.buy_and_hold, signed=True)
-    rows = [
+    return [
         ("Final equity", _amount(metrics.final_equity), quote, ""),
         ("Return", _percent(metrics.total_return, signed=True), "", _look(metrics.total_return)),
         ("Buy and hold", hold, "without fees", _look(metrics.buy_and_hold)),
@@ -115,9 +120,12 @@ def _tiles(metrics: Metrics, quote: str, base: str) -> str:
         ("Cash at the end", _amount(metrics.final_quote), quote, ""),
         ("Held at the end", plain(metrics.final_base) if metrics.final_base else "0", base, ""),
     ]
+
+
+def _tiles(metrics: Metrics, market: Market) -> str:
     cells = (
         f'<div><span>{name}</span><b class="{look}">{value}</b><small>{escape(about)}</small></div>'
-        for name, value, about, look in rows
+        for name, value, about, look in summary(metrics, market)
     )
     return f'<section class="tiles">{"".join(cells)}</section>'
 
@@ -164,7 +172,8 @@ def _status(status: Mapping[str, Any]) -> str:
         _table(tuple(rows[0]), [tuple(escape(_text(v)) for v in row.values()) for row in rows])
         for rows in lists.values()
     )
-    return _pairs(_flat(rest)) + "".join(f"<h2>{escape(name)}</h2>{table}" for name, table in zip(lists, tables, strict=True))
+    titled = zip(lists, tables, strict=True)
+    return _pairs(_flat(rest)) + "".join(f"<h2>{escape(name)}</h2>{rows}" for name, rows in titled)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -179,10 +188,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     titles = "".join(f"<th>{escape(title)}</th>" for title in head)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows
-    )
-    return f'<div class="scroll"><table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>'
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    table = f"<table><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
@@ -198,7 +206,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 def _text(value: Any) -> str:
     if value is None or value == "":
-        return "–"
+        return _NONE
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
@@ -213,23 +221,23 @@ def _amount(value: Decimal) -> str:
 
 
 def _signed(value: Decimal | None) -> str:
-    return "–" if value is None else f"{value:+,.2f}".replace("-", "−")
+    return _NONE if value is None else f"{value:+,.2f}".replace("-", _MINUS)
 
 
 def _number(value: Decimal | float | None) -> str:
-    return "–" if value is None else f"{value:,.2f}".replace("-", "−")
+    return _NONE if value is None else f"{value:,.2f}".replace("-", _MINUS)
 
 
 def _percent(value: Decimal | float | None, *, signed: bool = False) -> str:
     if value is None:
-        return "–"
+        return _NONE
     text = f"{value * 100:{'+' if signed else ''},.2f} %"
-    return text.replace("-0.00", "0.00").replace("-", "−")
+    return text.replace("-0.00", "0.00").replace("-", _MINUS)
 
 
 def _duration(seconds: float | None) -> str:
     if seconds is None:
-        return "–"
+        return _NONE
     minutes = round(seconds / 60)
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:

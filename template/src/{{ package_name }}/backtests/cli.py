@@ -1,0 +1,189 @@
+"""The commands of backtests: run · sweep. They need no database, no Redis and no environment."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from ..market.candles import Candles
+    from .asking import Asked
+    from .metrics import Outcome
+    from .terms import Backtest
+
+backtest_commands = typer.Typer(no_args_is_help=True, help="Strategies on candles of the past.")
+
+Kind = Annotated[str, typer.Argument(metavar="KIND", help="Kind of strategy, such as grid.")]
+CandleFile = Annotated[
+    str | None,
+    typer.Option("--candles", metavar="FILE", help="CSV, plain or .gz; else --from and --to."),
+]
+Symbol = Annotated[str | None, typer.Option(metavar="SYMBOL", help="Such as BTC-USDT.")]
+TimeframeName = Annotated[
+    str | None, typer.Option("--timeframe", metavar="TIME", help="1m 3m 5m 15m 30m 1h 4h or 1d.")
+]
+Cash = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Quote currency at the start.")]
+Base = Annotated[str, typer.Option(metavar="AMOUNT", help="Base currency at the start.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; again for more."),
+]
+Tick = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Prices are multiples of it.")]
+Lot = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Quantities are multiples of it.")]
+MinNotional = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="Least quantity x price of an order.")
+]
+Maker = Annotated[str, typer.Option(metavar="SHARE", help="Fee of an order that waited.")]
+Taker = Annotated[str, typer.Option(metavar="SHARE", help="Fee of an order that did not.")]
+SpreadPpm = Annotated[
+    str, typer.Option(metavar="N", help="Bid and ask are N millionths of the price apart.")
+]
+MaxParticipation = Annotated[
+    str, typer.Option(metavar="SHARE", help="Of a candle's volume so much is filled at most.")
+]
+Begin = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="First candle, such as 2026-01-31.")
+]
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, without it.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for the report and its data.")
+]
+
+
+@backtest_commands.command("run")
+def run(
+    kind: Kind,
+    candles: CandleFile = None,
+    symbol: Symbol = None,
+    timeframe: TimeframeName = None,
+    cash: Cash = None,
+    base: Base = "0",
+    settings: Settings = None,
+    out: Out = None,
+    begin: Begin = None,
+    end: End = None,
+    tick: Tick = None,
+    lot: Lot = None,
+    min_notional: MinNotional = None,
+    maker: Maker = "0.0008",
+    taker: Taker = "0.001",
+    spread_ppm: SpreadPpm = "100",
+    max_participation: MaxParticipation = "0.1",
+) -> None:
+    """Run a strategy on candles: a summary here, and a report with its data in a folder.
+
+    The folder gets report.html, equity.svg, drawdown.svg, price.svg, fills.csv, equity.csv and
+    result.json.
+    """
+    from .asking import Asked
+    from .engine import run_backtest
+    from .metrics import outcome_of
+
+    asked = Asked(
+        kind=kind,
+        symbol=symbol,
+        timeframe=timeframe,
+        cash=cash,
+        settings=settings or (),
+        candles=candles,
+        base=base,
+        tick=tick,
+        lot=lot,
+        min_notional=min_notional,
+        maker=maker,
+        taker=taker,
+        spread_ppm=spread_ppm,
+        max_participation=max_participation,
+        begin=begin,
+        end=end,
+    )
+    backtest, rows = _understood(asked, out)
+    with _progress("Backtest", len(rows)) as advance:
+        done = run_backtest(rows, backtest.strategy, backtest.config, backtest.terms, advance)
+    outcome = outcome_of(done, rows, backtest.config.market.lot)
+    if out is not None:
+        _write(out, backtest, outcome, rows)
+    _summarize(backtest, outcome, rows)
+    if out is not None:
+        typer.echo(f"Report: {out / 'report.html'}")
+
+
+def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
+    """Return the backtest and its candles; or say all that is wrong, and end with exit code 2."""
+    from .asking import UnusableError, backtest_of, gaps_of, understand
+
+    found = understand(asked)
+    if out is not None and out.exists() and not out.is_dir():
+        found.faults.append(f"--out: {out} is a file, and no folder")
+    try:
+        backtest, candles = backtest_of(asked, found)
+    except UnusableError as error:
+        _refuse(error.faults)
+    if missing := gaps_of(candles):
+        typer.echo(f"{missing:,} candles are missing in between; nothing is put there", err=True)
+    needed = backtest.strategy.warm_up(backtest.config.params)
+    if len(candles) <= needed:
+        words = f"There are {len(candles)} candles: the strategy decides only after {needed}"
+        typer.echo(words, err=True)
+    return backtest, candles
+
+
+def _refuse(faults: Sequence[str]) -> NoReturn:
+    for fault in faults:
+        typer.echo(fault, err=True)
+    raise typer.Exit(2)
+
+
+@contextmanager
+def _progress(words: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal, and nothing anywhere else."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    is_shown = sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=not is_shown) as bar:
+        task = bar.add_task(words, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _write(out: Path, backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
+    from .files import write_files
+    from .report import css, report_html
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_files(out, backtest, outcome, candles, css())
+        (out / "report.html").write_text(report_html(backtest, outcome, candles), "utf-8")
+    except OSError as error:
+        _refuse([f"--out: {error.filename or out} cannot be written: {error.strerror}"])
+
+
+def _summarize(backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from .report import summary
+
+    market = backtest.config.market
+    table = Table(
+        title=f"{backtest.kind} on {market.symbol}, {backtest.timeframe}, {len(candles):,} candles",
+        title_justify="left",
+        show_header=False,
+        min_width=46,
+    )
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for name, value, about, look in summary(outcome.metrics, market):
+        style = {"gain": "green", "loss": "red"}.get(look)
+        table.add_row(name, f"[{style}]{value}[/]" if style else value, about)
+    Console().print(table)
+    if outcome.run.paused:
+        typer.echo(f"The strategy asked to be paused: {outcome.run.paused}")
+    for code, count in outcome.run.closed.items():
+        typer.echo(f"{count} orders were not taken: {code}")
