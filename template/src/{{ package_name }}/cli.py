@@ -16,7 +16,7 @@ from uuid import UUID
 import typer
 
 from . import project
-from .backtests.cli import backtest_commands
+from .backtests.commands import backtest_commands
 from .core.commands import (
     create_cli,
     echo_table,

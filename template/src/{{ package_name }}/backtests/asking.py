@@ -124,22 +124,26 @@ def understand(asked: Asked) -> Understood:
 
 def backtest_of(asked: Asked, found: Understood) -> tuple[Backtest, Candles]:
     """Return the backtest, and its candles. Raises UnusableError with every fault."""
-    faults = list(found.faults)
-    backtest = None
-    if found.strategy and found.market and found.timeframe:
-        price = _first_close(found.candles) if found.candles else None
-        config, wrong = check(
-            found.strategy, found.given, found.market, found.timeframe.seconds, price
-        )
-        faults += [
-            f"--set {fault.param}: {fault.message}" if fault.param else fault.message
-            for fault in wrong
-        ]
-        if config and found.terms:
-            backtest = Backtest(asked.kind, found.strategy, config, found.timeframe, found.terms)
-    if faults or backtest is None or found.candles is None:
-        raise UnusableError(faults)
+    backtest, faults = backtest_with(asked, found, {})
+    if found.faults or backtest is None or found.candles is None:
+        raise UnusableError([*found.faults, *faults])
     return backtest, found.candles
+
+
+def backtest_with(
+    asked: Asked, found: Understood, more: Mapping[str, str]
+) -> tuple[Backtest | None, list[str]]:
+    """Return the backtest with some more settings, or None and what these have against them."""
+    if not (found.strategy and found.market and found.timeframe):
+        return None, []
+    price = _first_close(found.candles) if found.candles else None
+    given = {**found.given, **more}
+    config, wrong = check(found.strategy, given, found.market, found.timeframe.seconds, price)
+    if config and found.terms:
+        return Backtest(asked.kind, found.strategy, config, found.timeframe, found.terms), []
+    return None, [
+        f"--set {fault.param}: {fault.message}" if fault.param else fault.message for fault in wrong
+    ]
 
 
 def between(candles: Candles, span: Span) -> Candles:

@@ -74,7 +74,7 @@ def result_of(backtest: Backtest, outcome: Outcome, candles: Candles) -> dict[st
         "from": candles.open_time[0],
         "to": candles.open_time[-1] + candles.timeframe_seconds,
     }
-    result |= {name: _value(value) for name, value in metrics._asdict().items()}
+    result |= {name: value_of(value) for name, value in metrics._asdict().items()}
     result |= {name: _share(getattr(metrics, name)) for name in _SHARES}
     result |= {
         "fills_sha256": fills_sha256(backtest, outcome),
@@ -84,7 +84,7 @@ def result_of(backtest: Backtest, outcome: Outcome, candles: Candles) -> dict[st
         "paused": run.paused or None,
         "status": run.status,
         "params": backtest.config.params.model_dump(mode="json"),
-        "terms": {name: _value(value) for name, value in terms._asdict().items()}
+        "terms": {name: value_of(value) for name, value in terms._asdict().items()}
         | {"maker": plain(market.maker), "taker": plain(market.taker)},
     }
     return result
@@ -97,7 +97,8 @@ def result_json(result: dict[str, Any]) -> str:
     return json.dumps(result, indent=2) + "\n"
 
 
-def _value(value: Any) -> Any:
+def value_of(value: Any) -> Any:
+    """Return an amount as it is written in JSON and CSV, and anything else as it is."""
     return _plain(value) if isinstance(value, Decimal) else value
 
 

@@ -20,6 +20,7 @@ from .cycles import Cycle
 from .files import result_of
 from .metrics import Metrics, Outcome
 from .pictures import drawdown_picture, equity_picture, price_picture
+from .sweep import Try
 from .terms import Backtest
 
 _MOST_CYCLES: Final = 500
@@ -120,6 +121,24 @@ def summary(metrics: Metrics, market: Market) -> list[tuple[str, str, str, str]]
         ("Cash at the end", _amount(metrics.final_quote), quote, ""),
         ("Held at the end", plain(metrics.final_base) if metrics.final_base else "0", base, ""),
     ]
+
+
+def tries_of(
+    tried: Sequence[tuple[Mapping[str, str], Try]],
+) -> tuple[list[str], list[list[str]]]:
+    """Return the heads and the rows of a table of tries, for a person."""
+    has_later = any(each.held_out for _, each in tried)
+    heads = [*(tried[0][0] if tried else ()), "return", "drawdown", "sharpe", "won", "fills"]
+    heads += ["held out", "sharpe"] if has_later else []
+    rows = []
+    for combo, (metrics, later, _) in tried:
+        row = [*combo.values(), _percent(metrics.total_return, signed=True)]
+        row += [_percent(-metrics.max_drawdown), _number(metrics.sharpe)]
+        row += [_percent(metrics.win_rate), f"{metrics.fills:,}"]
+        if later:
+            row += [_percent(later.total_return, signed=True), _number(later.sharpe)]
+        rows.append(row)
+    return heads, rows
 
 
 def _tiles(metrics: Metrics, market: Market) -> str:

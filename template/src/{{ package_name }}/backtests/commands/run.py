@@ -1,61 +1,42 @@
-"""The commands of backtests: run · sweep. They need no database, no Redis and no environment."""
+"""`backtest run`"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING
 
 import typer
 
+from .options import (
+    Base,
+    Begin,
+    CandleFile,
+    Cash,
+    End,
+    Kind,
+    Lot,
+    Maker,
+    MaxParticipation,
+    MinNotional,
+    Out,
+    Settings,
+    SpreadPpm,
+    Symbol,
+    Taker,
+    Tick,
+    TimeframeName,
+    progress,
+    refuse,
+)
+
 if TYPE_CHECKING:
-    from ..market.candles import Candles
-    from .asking import Asked
-    from .metrics import Outcome
-    from .terms import Backtest
+    from pathlib import Path
 
-backtest_commands = typer.Typer(no_args_is_help=True, help="Strategies on candles of the past.")
-
-Kind = Annotated[str, typer.Argument(metavar="KIND", help="Kind of strategy, such as grid.")]
-CandleFile = Annotated[
-    str | None,
-    typer.Option("--candles", metavar="FILE", help="CSV, plain or .gz; else --from and --to."),
-]
-Symbol = Annotated[str | None, typer.Option(metavar="SYMBOL", help="Such as BTC-USDT.")]
-TimeframeName = Annotated[
-    str | None, typer.Option("--timeframe", metavar="TIME", help="1m 3m 5m 15m 30m 1h 4h or 1d.")
-]
-Cash = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Quote currency at the start.")]
-Base = Annotated[str, typer.Option(metavar="AMOUNT", help="Base currency at the start.")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="A setting of the strategy; again for more."),
-]
-Tick = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Prices are multiples of it.")]
-Lot = Annotated[str | None, typer.Option(metavar="AMOUNT", help="Quantities are multiples of it.")]
-MinNotional = Annotated[
-    str | None, typer.Option(metavar="AMOUNT", help="Least quantity x price of an order.")
-]
-Maker = Annotated[str, typer.Option(metavar="SHARE", help="Fee of an order that waited.")]
-Taker = Annotated[str, typer.Option(metavar="SHARE", help="Fee of an order that did not.")]
-SpreadPpm = Annotated[
-    str, typer.Option(metavar="N", help="Bid and ask are N millionths of the price apart.")
-]
-MaxParticipation = Annotated[
-    str, typer.Option(metavar="SHARE", help="Of a candle's volume so much is filled at most.")
-]
-Begin = Annotated[
-    str | None, typer.Option("--from", metavar="TIME", help="First candle, such as 2026-01-31.")
-]
-End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="End, without it.")]
-Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Folder for the report and its data.")
-]
+    from ...market.candles import Candles
+    from ..asking import Asked
+    from ..metrics import Outcome
+    from ..terms import Backtest
 
 
-@backtest_commands.command("run")
 def run(
     kind: Kind,
     candles: CandleFile = None,
@@ -80,9 +61,9 @@ def run(
     The folder gets report.html, equity.svg, drawdown.svg, price.svg, fills.csv, equity.csv and
     result.json.
     """
-    from .asking import Asked
-    from .engine import run_backtest
-    from .metrics import outcome_of
+    from ..asking import Asked
+    from ..engine import run_backtest
+    from ..metrics import outcome_of
 
     asked = Asked(
         kind=kind,
@@ -103,7 +84,7 @@ def run(
         end=end,
     )
     backtest, rows = _understood(asked, out)
-    with _progress("Backtest", len(rows)) as advance:
+    with progress("Backtest", len(rows)) as advance:
         done = run_backtest(rows, backtest.strategy, backtest.config, backtest.terms, advance)
     outcome = outcome_of(done, rows, backtest.config.market.lot)
     if out is not None:
@@ -115,7 +96,7 @@ def run(
 
 def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
     """Return the backtest and its candles; or say all that is wrong, and end with exit code 2."""
-    from .asking import UnusableError, backtest_of, gaps_of, understand
+    from ..asking import UnusableError, backtest_of, gaps_of, understand
 
     found = understand(asked)
     if out is not None and out.exists() and not out.is_dir():
@@ -123,7 +104,7 @@ def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
     try:
         backtest, candles = backtest_of(asked, found)
     except UnusableError as error:
-        _refuse(error.faults)
+        refuse(error.faults)
     if missing := gaps_of(candles):
         typer.echo(f"{missing:,} candles are missing in between; nothing is put there", err=True)
     needed = backtest.strategy.warm_up(backtest.config.params)
@@ -133,41 +114,23 @@ def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
     return backtest, candles
 
 
-def _refuse(faults: Sequence[str]) -> NoReturn:
-    for fault in faults:
-        typer.echo(fault, err=True)
-    raise typer.Exit(2)
-
-
-@contextmanager
-def _progress(words: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal, and nothing anywhere else."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    is_shown = sys.stderr.isatty()
-    with Progress(console=Console(stderr=True), transient=True, disable=not is_shown) as bar:
-        task = bar.add_task(words, total=total)
-        yield lambda done: bar.update(task, completed=done)
-
-
 def _write(out: Path, backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
-    from .files import write_files
-    from .report import css, report_html
+    from ..files import write_files
+    from ..report import css, report_html
 
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_files(out, backtest, outcome, candles, css())
         (out / "report.html").write_text(report_html(backtest, outcome, candles), "utf-8")
     except OSError as error:
-        _refuse([f"--out: {error.filename or out} cannot be written: {error.strerror}"])
+        refuse([f"--out: {error.filename or out} cannot be written: {error.strerror}"])
 
 
 def _summarize(backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .report import summary
+    from ..report import summary
 
     market = backtest.config.market
     table = Table(
