@@ -82,11 +82,20 @@ def remind(
 
 
 def close_cycle(trade: Trade, at: int) -> tuple[Trade, list[Intent]]:
-    """End a cycle: less than a lot is left, or what is left cannot be sold."""
+    """End a cycle: less than a lot is left, or what is left cannot be sold.
+
+    An entry that has not ended begins the next one.
+    """
     position, opened = trade.position, trade.opened
     assert position is not None
     assert opened is not None
     params = opened.params
     until = at + params.cooldown_time if params.use_cooldown else trade.cooldown_until
-    closed = Trade(trade.cycle + 1, cooldown_until=until, failures=trade.failures)
+    closed = Trade(
+        trade.cycle + 1,
+        opened if trade.pending else None,
+        trade.pending,
+        failures=trade.failures,
+        cooldown_until=until,
+    )
     return closed, [Note("closed", "cycle {} is closed; dust {}", (trade.cycle, position.held))]

@@ -132,9 +132,6 @@ def _entry_missed(
     if position is not None and position.exit:
         trade, more = _gone_on(trade, closed.at, config)
         intents += more
-    elif position is not None and position.is_flat(config.market.lot) and not position.rungs:
-        trade, more = close_cycle(trade, closed.at)
-        intents += more
     return trade, intents
 
 
@@ -167,8 +164,6 @@ def _gone_on(trade: Trade, at: int, config: Config[HyperRsiParams]) -> tuple[Tra
             return trade, []
         return sell(trade, at, config)
     if position.is_flat(config.market.lot):
-        if trade.pending:
-            return trade._replace(position=None), []
         return close_cycle(trade, at)
     if position.is_ladder_due and position.asked_at:
         return place_ladder(trade, config)
