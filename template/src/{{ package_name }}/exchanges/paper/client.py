@@ -18,6 +18,7 @@ from ...core.database.transactions import (
     RetryableTransactionError,
 )
 from ...core.errors import TradingException
+from ...market.candles import Timeframe
 from ...market.instruments import InstrumentErrorCode, get_instrument
 from ..client import (
     Ambiguous,
@@ -32,6 +33,7 @@ from ..client import (
     TransferOutcome,
     Trouble,
     VenueBalance,
+    VenueCandle,
     VenueError,
     VenueFill,
     VenueOrder,
@@ -181,6 +183,13 @@ class PaperExchange:
 
     async def quote(self, symbol: str) -> Quote | None:
         return await self._ask(Op.QUOTE, symbol, lambda: self.venue.quote(symbol))
+
+    async def candles(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> Sequence[VenueCandle] | None:
+        return await self._ask(
+            Op.CANDLES, symbol, lambda: self.venue.candles(symbol, timeframe, start, end)
+        )
 
     async def deposited(self, account_id: UUID, transfer_id: str) -> bool:
         return await self._ask(

@@ -3,17 +3,22 @@
 What they say follows from the settings and the tick alone, so that no replica has to ask another.
 """
 
+from asyncio import to_thread
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final, Protocol
 
+from ...market.candles import Timeframe
 from ...market.money import exact
+from ..client import VenueCandle
+from .candles import seeded_candles
 from .matching import Ladder, Level, Rules
 from .prices import SeededPrice, draw
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_SECONDS_AT_ONCE: Final = 86_400  # a day of candles is computed between two looks at the rest
 _ANCHOR: Final = 100_000  # price increments
 _LOWEST_ANCHOR: Final = 100  # so that no level is at 0 or below
 
@@ -39,6 +44,14 @@ class PriceSource(Protocol):
     def ladder(self, rules: Rules, tick: int) -> Ladder:
         """Return all that the market offers at the tick."""
 
+    async def candles(
+        self, rules: Rules, timeframe: Timeframe, start: int, end: int
+    ) -> list[VenueCandle]:
+        """Return the candles that open from `start` on and before `end`, seconds since 1970.
+
+        Raises NoCandlesError.
+        """
+
 
 class Seeded:
     """A market that is computed from a seed."""
@@ -47,6 +60,7 @@ class Seeded:
         """Have a symbol's price move around its anchor, in quote units."""
         self.name = f"seeded/{tick_ms}/{draw(seed, sorted(anchors.items()))}"
         self._seed = seed
+        self._tick_ms = tick_ms
         self._tick = tick_ms * _MILLISECOND
         self._anchors = anchors
 
@@ -75,6 +89,34 @@ class Seeded:
                 for side in ("bid", "ask")
             )
         return Ladder(bids, asks)
+
+    async def candles(
+        self, rules: Rules, timeframe: Timeframe, start: int, end: int
+    ) -> list[VenueCandle]:
+        found: list[VenueCandle] = []
+        step = max(_SECONDS_AT_ONCE, timeframe.seconds)
+        for begin in range(start, end, step):
+            found += await to_thread(self._candles, rules, timeframe, begin, min(begin + step, end))
+        return found
+
+    def _candles(
+        self, rules: Rules, timeframe: Timeframe, start: int, end: int
+    ) -> list[VenueCandle]:
+        price = self._price(rules)
+        tick, lot = rules.price_increment, rules.size_increment
+        candles = seeded_candles(price, self._tick_ms, timeframe.seconds, start, end)
+        with exact():
+            return [
+                VenueCandle(
+                    datetime.fromtimestamp(candle.open_time, UTC),
+                    candle.open * tick,
+                    candle.high * tick,
+                    candle.low * tick,
+                    candle.close * tick,
+                    candle.lots * lot,
+                )
+                for candle in candles
+            ]
 
     def _price(self, rules: Rules) -> SeededPrice:
         anchor = self._anchors.get(rules.symbol)

@@ -4,7 +4,7 @@ Everything is in its tables, so that any number of replicas are one venue, and a
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,15 +15,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from ...core.database.transactions import run_in_transaction
+from ...market.candles import Timeframe
 from ...market.money import MAX_AMOUNT, exact, is_multiple
 from ..client import (
     Accepted,
     Duplicate,
+    NoCandlesError,
     PlaceOutcome,
     Quote,
     Rejected,
     TransferOutcome,
     VenueBalance,
+    VenueCandle,
     VenueFill,
     VenueOrder,
     VenueOrderRequest,
@@ -42,6 +45,7 @@ OnChange = Callable[[frozenset[UUID]], None]
 """Is told of the accounts whose orders have changed, once that is committed."""
 
 _SMALLEST = Decimal("1E-18")
+_MICROSECOND = timedelta(microseconds=1)
 
 _log = structlog.get_logger(__name__)
 
@@ -230,6 +234,27 @@ class Venue:
             return _quote(rules, source.ladder(rules, tick), source.time_of(tick))
         is_same = row.source == self.market.source_name
         return _quote(rules, store.ladder_of(row.ladder) if is_same else Ladder(), row.tick_at)
+
+    async def candles(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> Sequence[VenueCandle] | None:
+        """Return candles that have ended; writes nothing. Raises NoCandlesError."""
+        rules = await self.rules(symbol)
+        if rules is None:
+            return None
+        source = self.market.source
+        if source is None:
+            raise NoCandlesError(
+                "prices are posted at the paper venue (PAPER_PRICES=posted), and time stands still"
+                " between them: there are no candles of them"
+            )
+        first = timeframe.begin(start - _MICROSECOND) + timeframe.length
+        last = min(
+            timeframe.begin(await self.now()),
+            timeframe.begin(end - _MICROSECOND) + timeframe.length,
+        )
+        begin, stop = (int(at.timestamp()) for at in (first, last))
+        return await source.candles(rules, timeframe, begin, stop)
 
     async def deposited(self, account_id: UUID, transfer_id: str) -> bool:
         return await self._row(_transfer_query(account_id, transfer_id)) is not None
