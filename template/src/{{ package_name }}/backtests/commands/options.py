@@ -1,12 +1,19 @@
 """Options of the commands of backtests, and how these speak."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from ..asking import Understood
 
 Kind = Annotated[str, typer.Argument(metavar="KIND", help="Kind of strategy, such as grid.")]
 CandleFile = Annotated[
@@ -80,3 +87,35 @@ def progress(words: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=Console(stderr=True), transient=True, disable=not is_shown) as bar:
         task = bar.add_task(words, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def read_stored(found: Understood) -> None:
+    """Read the candles of the span out of the store, where no file was named."""
+    from ...core.commands import with_session
+    from ...market.candle_store import read_candles
+    from ...market.candles import Candles, Scale
+
+    market, timeframe, (begin, end) = found.market, found.timeframe, found.span
+    if found.faults or market is None or timeframe is None or begin is None or end is None:
+        return
+    whole = Candles(Scale(market.tick, market.lot), timeframe.seconds)
+
+    async def read(session: AsyncSession) -> None:
+        async for part in read_candles(session, market.symbol, timeframe, begin, end):
+            if part.scale != whole.scale:
+                found.faults.append(
+                    f"--tick and --lot: {market.symbol} has {part.scale.tick:f} and"
+                    f" {part.scale.lot:f} here"
+                )
+                return
+            for column, more in zip(whole.columns, part.columns, strict=True):
+                column.extend(more)
+
+    with_session(read)
+    if whole:
+        found.candles = whole
+    elif not found.faults:
+        found.faults.append(
+            f"no candle of {market.symbol} {timeframe} is stored from --from to --to:"
+            " `candles fetch` or `candles import` stores some"
+        )

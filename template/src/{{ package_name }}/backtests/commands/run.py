@@ -25,6 +25,7 @@ from .options import (
     Tick,
     TimeframeName,
     progress,
+    read_stored,
     refuse,
 )
 
@@ -101,6 +102,8 @@ def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
     found = understand(asked)
     if out is not None and out.exists() and not out.is_dir():
         found.faults.append(f"--out: {out} is a file, and no folder")
+    if asked.candles is None:
+        read_stored(found)
     try:
         backtest, candles = backtest_of(asked, found)
     except UnusableError as error:

@@ -32,6 +32,7 @@ from .options import (
     TimeframeName,
     Vary,
     progress,
+    read_stored,
     refuse,
 )
 
@@ -101,6 +102,8 @@ def run_sweep(
         faults.append(f"--by: {by!r} is none of {', '.join(METRICS)}")
     if jobs == 0 or jobs < -1:
         faults.append("--jobs: a number of processes, or -1 for one a core")
+    if candles is None:
+        read_stored(found)
     share = found.read("--holdout", holdout, _percent)
     varied = _varied(vary or (), found.given, faults)
     checked = [(combo, *backtest_with(asked, found, combo)) for combo in combinations(varied)]
