@@ -30,8 +30,14 @@ THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 READERS = ["ruff format --check", "ruff check", "mypy", "lint-imports"]
 
 EVERY_TEST = "pytest -n auto"
-# `core/` is the same in each sample. `lowest` tests it with the lowest versions of what it needs.
-OWN_TESTS = "pytest -n auto -m 'not core'"
+# CI runs each of them once: `core/`, which is the same in each sample, on the oldest Python with
+# the lowest versions, the others on a newer one. `lowest` runs all of them there.
+CORE_TESTS = "pytest -n auto -m 'core and not thorough'"
+OWN_TESTS = "pytest -n auto -m 'not core and not thorough'"
+# What answers change, beside what is rendered at all.
+ANSWER_TESTS = (
+    "pytest -n auto -m 'not core' tests/notifications tests/test_main.py tests/test_settings.py"
+)
 # What a change by a team is sooner noticed by than by processes that are killed again and again.
 HOUSE_TESTS = f"{OWN_TESTS} --ignore=tests/exchanges" + "".join(
     f" --ignore=tests/trading/test_{name}.py"
@@ -41,8 +47,8 @@ HOUSE_TESTS = f"{OWN_TESTS} --ignore=tests/exchanges" + "".join(
 # What is rendered, the Python to run it on, and what checks it; None is the oldest Python that the
 # service allows.
 RUNS = [
-    nox.param("minimal", "3.13", "highest", [*READERS, EVERY_TEST], id="minimal-3.13"),
-    nox.param("full", None, "lowest-direct", [OWN_TESTS], id="full-lowest"),
+    nox.param("minimal", "3.13", "highest", [*READERS, OWN_TESTS], id="minimal-3.13"),
+    nox.param("full", None, "lowest-direct", [CORE_TESTS, ANSWER_TESTS], id="full-lowest"),
     *(
         nox.param(sample.stem, None, "highest", READERS, id=sample.stem)
         for sample in sorted(SAMPLES.glob("*.yml"))
@@ -85,7 +91,7 @@ def samples(
 
 @nox.session
 def lowest(session: nox.Session) -> None:
-    """Every test on the oldest Python with the lowest versions: some minutes."""
+    """Every test, also the thorough ones, on the oldest Python with the lowest versions."""
     install(session, "render")
     service = render(session, SAMPLES / "full.yml", work_folder(session) / "full")
     sync(session, service, oldest_python(service), "--resolution=lowest-direct")
@@ -243,11 +249,13 @@ def sync(session: nox.Session, service: Path, python: str, *options: str, **how:
 
 def verify(session: nox.Session, service: Path, *checks: str) -> None:
     """Run checks that the service's own README and CI name."""
+    # What samples have in common is read once: mypy knows a file by its path from where it runs.
+    known = {"MYPY_CACHE_DIR": str(session.cache_dir.absolute() / "mypy")}
     with session.chdir(service):
         for check in checks:
             words = shlex.split(check)
             with timed(session, words[0]):
-                session.run("uv", "run", "--no-sync", *words, env=UV, external=True)
+                session.run("uv", "run", "--no-sync", *words, env=UV | known, external=True)
 
 
 def minimal_service(session: nox.Session) -> Path:

@@ -10,14 +10,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import tomllib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from threading import Timer
 
 ROOT = Path(__file__).parent.parent
-PORT = "8137"
+FIRST_PORT = 8137
 LONGEST_WAIT = 120  # seconds
 ENDS = re.compile(r"^## (?:What it needs|Every day)$", re.MULTILINE)
 BLOCK = re.compile(r"^```(?:json)?\n(.*?)^```$|((?:^ {4}[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
@@ -34,19 +37,27 @@ CHANGING = [
 
 
 def main(service: Path) -> None:
-    """Try each document on a database of its own."""
-    for document in (service / "README.md", ROOT / "README.md", ROOT / "docs" / "tutorial.md"):
-        print(f"--- {document}", flush=True)
-        shutil.rmtree(service / ".dev", ignore_errors=True)
-        follow(document.read_text(), service)
+    """Try each document in a folder of its own, two at a time: mostly one waits."""
+    documents = (service / "README.md", ROOT / "README.md", ROOT / "docs" / "tutorial.md")
+    texts = [document.read_text() for document in documents]
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(max_workers=2) as two:
+        folders = [copy_of(service, Path(folder) / str(n)) for n in range(len(texts))]
+        list(two.map(follow, texts, folders, count(FIRST_PORT)))
 
 
-def follow(text: str, service: Path) -> None:
+def copy_of(service: Path, folder: Path) -> Path:
+    """Copy a service with no data; what is installed is that of the original."""
+    shutil.copytree(service, folder, ignore=shutil.ignore_patterns(".venv", ".dev", ".git"))
+    (folder / ".venv").symlink_to(service / ".venv")
+    return folder
+
+
+def follow(text: str, service: Path, port: int) -> None:
     """Run `dev` and what the text shows after it, up to where it is about something else."""
-    text = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{PORT}", ENDS.split(text)[0])
+    text = re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", ENDS.split(text)[0])
     blocks = BLOCK.findall(text)
     [first] = [n for n, (shown, _) in enumerate(blocks) if "\nServing " in shown]
-    with dev(service) as greeting:
+    with dev(service, port) as greeting:
         shown = blocks[first][0]
         compare(shown[shown.index("Starting ") :], greeting)
         terminal = Terminal(service)
@@ -63,11 +74,11 @@ def follow(text: str, service: Path) -> None:
 
 
 @contextmanager
-def dev(service: Path) -> Iterator[str]:
+def dev(service: Path, port: int) -> Iterator[str]:
     """Run `dev`; yield what it has printed when it serves."""
     program = tomllib.loads((service / "pyproject.toml").read_text())["project"]["name"]
     process = subprocess.Popen(
-        [service / ".venv" / "bin" / program, "dev", "--port", PORT],  # itself, to be killed
+        [service / ".venv" / "bin" / program, "dev", "--port", str(port)],  # itself, to be killed
         cwd=service,
         stdout=subprocess.PIPE,
         text=True,
@@ -75,7 +86,7 @@ def dev(service: Path) -> Iterator[str]:
     try:
         greeting = read_until("Serving ", process)
         # A busy machine may not have compared the books yet; who types is slower than that.
-        ready = f"http://127.0.0.1:{PORT}/health/ready"
+        ready = f"http://127.0.0.1:{port}/health/ready"
         waiting = ["curl", "-sf", "--retry", "60", "--retry-delay", "1", ready]
         subprocess.run(waiting, check=True, stdout=subprocess.DEVNULL)
         yield greeting

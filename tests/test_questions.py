@@ -42,6 +42,8 @@ GOOD = [
     ("http_port", "65535"),
     ("ci", "none"),
     ("alerts", "both"),
+    ("strategies", []),
+    ("strategies", ["grid"]),
 ]
 
 
@@ -100,6 +102,7 @@ BAD = [
     ("python_version", "3.10", "'3.10' is not in ['3.11', '3.12', '3.13', '3.14']"),
     ("ci", "travis", "'travis' is not in ['github', 'gitlab', 'none']"),
     ("alerts", "email", "'email' is not in ['none', 'telegram', 'slack', 'both']"),
+    ("strategies", ["momentum"], "'momentum' is not in ['grid', 'hyperrsi']"),
 ]
 
 
@@ -176,7 +179,7 @@ def test_package_follows_from_any_slug(slug: str, package: str) -> None:
     assert answers_after(project_slug=slug)["package_name"] == package
 
 
-@pytest.mark.parametrize("name", ["트레이딩 서비스", "Queue", "9th Desk"])
+@pytest.mark.parametrize("name", ["트레이딩 서비스", "9th Desk"])
 def test_a_person_who_presses_enter_after_a_name_gets_a_service(tmp_path: Path, name: str) -> None:
     """copier checks a default before it shows the question: a bad one is a traceback."""
     command = ["copier", "copy", str(questions_only()), str(tmp_path / "service")]

@@ -38,6 +38,7 @@ ANSWERS: dict[str, list[Any]] = {
     "http_port": ["8000", "65535"],
     "ci": ASKED["ci"]["choices"],
     "alerts": ASKED["alerts"]["choices"],
+    "strategies": [["grid", "hyperrsi"], [], ["grid"], ["hyperrsi"]],
 }
 ONE_BY_ONE = [{name: value} for name, values in ANSWERS.items() for value in values[1:]]
 PAIRS = [dict(zip(ANSWERS, row, strict=True)) for row in AllPairs(list(ANSWERS.values()))]

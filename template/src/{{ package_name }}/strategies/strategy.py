@@ -85,6 +85,10 @@ class CloseReason(StrEnum):
     EXPIRED = "expired"
 
 
+HALT_CODES = frozenset({"TRADING_HALTED", "TRADING_STATE_REDUCING"})
+"""Codes of orders that were denied because trading is halted, and for no fault of their own."""
+
+
 class OrderClosed(NamedTuple):
     """An order has ended before it was filled. Its fills were told before.
 

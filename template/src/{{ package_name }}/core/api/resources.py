@@ -121,14 +121,14 @@ async def open_resources(
             await closed_in_time(health.close(), redis.aclose(), database.close())
 
 
-def resource(opener: Opener[T]) -> Callable[[HTTPConnection], T]:
+def resource(opener: Opener[T]) -> Callable[[HTTPConnection], Awaitable[T]]:
     """Return the FastAPI dependency that yields what `opener` has opened.
 
     `FeedDep = Annotated[Feed, Depends(resource(open_feed))]`, where main.py says
     `app.add_resource(open_feed)`.
     """
 
-    def get_resource(connection: HTTPConnection) -> T:
+    async def get_resource(connection: HTTPConnection) -> T:  # plain ones go through a thread
         resources: Resources = connection.app.resources
         return resources[opener]
 

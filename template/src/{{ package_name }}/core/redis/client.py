@@ -34,7 +34,7 @@ def create_redis(
     return MonitoredRedis.from_pool(pool)
 
 
-def get_redis(connection: HTTPConnection) -> Redis:
+async def get_redis(connection: HTTPConnection) -> Redis:
     """FastAPI dependency: the application's client."""
     client: Redis = connection.app.resources.redis
     return client

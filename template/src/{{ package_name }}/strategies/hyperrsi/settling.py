@@ -1,7 +1,7 @@
 """What HYPERRSI does when an order was filled or has ended."""
 
 from ...market.money import exact
-from ..strategy import Config, Fill, Intent, Note, OrderClosed, OrderKey, Pause
+from ..strategy import HALT_CODES, Config, Fill, Intent, Note, OrderClosed, OrderKey, Pause
 from .ladder import place_ladder, renew_ladder, stop_after_entry, stop_after_target
 from .leaving import close_cycle, sell
 from .params import HyperRsiParams
@@ -108,7 +108,8 @@ def _entry_ended(
 def _entry_missed(
     trade: Trade, closed: OrderClosed, config: Config[HyperRsiParams]
 ) -> tuple[Trade, list[Intent]]:
-    failures = trade.failures if closed.was_asked else trade.failures + 1
+    is_fault = not closed.was_asked and closed.code not in HALT_CODES
+    failures = trade.failures + is_fault
     note = Note(
         "entry_failed",
         "{} has ended as {} {} without a fill",
