@@ -17,6 +17,7 @@ from uuid import UUID
 import typer
 
 from . import project
+from .backtests.commands import backtest_commands
 from .core.commands import (
     create_cli,
     echo_table,
@@ -525,6 +526,7 @@ def _echo_limits(own: OwnLimits) -> None:
     echo_table(*((name, plain(Decimal(value)), source) for name, (value, source) in values.items()))
 
 
+cli.add_typer(backtest_commands, name="backtest")
 # yours below
 
 

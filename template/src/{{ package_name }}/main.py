@@ -10,6 +10,7 @@ from . import project
 from .api.router import TAGS
 from .api.router import router as api_router
 from .api.security import is_admin
+from .backtests.jobs import open_backtests
 from .core.api.application import ServiceAPI
 from .core.config.report import complain
 from .notifications import channels
@@ -40,6 +41,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
     app.include_router(api_router)
     app.add_resource(open_trading)
     app.add_resource(open_strategies)
+    app.add_resource(open_backtests)
     # yours below
     return app
 

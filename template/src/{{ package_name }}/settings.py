@@ -5,6 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from . import project
+from .backtests.settings import BacktestSettings
 from .core.config import get_settings as get_core_settings
 from .core.config import settings_of_service
 from .core.config.addresses import Port
@@ -31,6 +32,7 @@ class Settings(StrategySettings, TradingSettings, ExchangeSettings, Notification
 
     slug: ClassVar[str] = project.SLUG
     http: HttpSettings = HttpSettings()
+    backtest: BacktestSettings = BacktestSettings()
     # yours below
 
 

@@ -10,6 +10,7 @@ from ..core.api import errors
 from ..core.errors import ErrorCode
 from .accounts import router as accounts
 from .audit import router as audit
+from .backtests import router as backtests
 from .candles import router as candles
 from .fills import router as fills
 from .instruments import router as instruments
@@ -36,6 +37,7 @@ TAGS = [
     {"name": "reconciliations", "description": "The books and the exchange, compared."},
     {"name": "audit", "description": "Who has changed what."},
     {"name": "strategies", "description": "What trades by itself, and why it did."},
+    {"name": "backtests", "description": "Strategies on candles of the past."},
     {"name": "paper", "description": "The paper venue's prices and faults."},
     # yours below
 ]
@@ -64,5 +66,6 @@ router.include_router(trading_state)
 router.include_router(reconciliations)
 router.include_router(audit)
 router.include_router(strategies)
+router.include_router(backtests)
 router.include_router(paper)
 # yours below
