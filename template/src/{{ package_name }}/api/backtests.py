@@ -107,8 +107,8 @@ class Backtest(BaseModel):
     kind: str
     symbol: str
     timeframe: Timeframe
-    begin: datetime = Field(serialization_alias="from")
-    end: datetime = Field(serialization_alias="to")
+    begin: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
     candles: int
     done: int
     created_at: datetime
@@ -230,20 +230,16 @@ async def delete_backtest(account: TradeAccount, jobs: JobsDep, backtest_id: UUI
 
 def _shown(job: Job) -> Backtest:
     wanted = job.backtest
-    return Backtest(
-        id=job.id,
-        status=job.status,
-        reason=job.reason,
-        kind=wanted.kind,
-        symbol=wanted.config.market.symbol,
-        timeframe=wanted.timeframe,
-        begin=job.begin,
-        end=job.end,
-        candles=job.candles,
-        done=job.done,
-        created_at=job.created_at,
-        result=job.result,
-    )
+    values = {
+        **{name: getattr(job, name) for name in ("id", "status", "reason", "candles", "done")},
+        **{name: getattr(job, name) for name in ("created_at", "result")},
+        "kind": wanted.kind,
+        "symbol": wanted.config.market.symbol,
+        "timeframe": wanted.timeframe,
+        "from": job.begin,
+        "to": job.end,
+    }
+    return Backtest.model_validate(values)
 
 
 # --- Files ---------------------------------------------------------------------------------------
