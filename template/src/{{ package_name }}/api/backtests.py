@@ -53,6 +53,11 @@ class BacktestRequest(BaseModel):
                 "from": "2026-01-01T00:00:00Z",
                 "to": "2026-02-01T00:00:00Z",
                 "cash": "10000",
+                "base": "0",
+                "maker": "0.0008",
+                "taker": "0.001",
+                "spread_ppm": 100,
+                "max_participation": "0.1",
             }
         ),
     )
