@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ROUNDS = 5
+ROUNDS = 3
 COUNT = 50_000
 MINUTES_OF_A_YEAR = 525_600
 BEGIN = 1_767_225_600

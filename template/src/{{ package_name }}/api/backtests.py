@@ -53,6 +53,11 @@ class BacktestRequest(BaseModel):
                 "from": "2026-01-01T00:00:00Z",
                 "to": "2026-02-01T00:00:00Z",
                 "cash": "10000",
+                "base": "0",
+                "maker": "0.0008",
+                "taker": "0.001",
+                "spread_ppm": 100,
+                "max_participation": "0.1",
             }
         ),
     )
@@ -107,8 +112,8 @@ class Backtest(BaseModel):
     kind: str
     symbol: str
     timeframe: Timeframe
-    begin: datetime = Field(serialization_alias="from")
-    end: datetime = Field(serialization_alias="to")
+    begin: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
     candles: int
     done: int
     created_at: datetime
@@ -230,20 +235,16 @@ async def delete_backtest(account: TradeAccount, jobs: JobsDep, backtest_id: UUI
 
 def _shown(job: Job) -> Backtest:
     wanted = job.backtest
-    return Backtest(
-        id=job.id,
-        status=job.status,
-        reason=job.reason,
-        kind=wanted.kind,
-        symbol=wanted.config.market.symbol,
-        timeframe=wanted.timeframe,
-        begin=job.begin,
-        end=job.end,
-        candles=job.candles,
-        done=job.done,
-        created_at=job.created_at,
-        result=job.result,
-    )
+    values = {
+        **{name: getattr(job, name) for name in ("id", "status", "reason", "candles", "done")},
+        **{name: getattr(job, name) for name in ("created_at", "result")},
+        "kind": wanted.kind,
+        "symbol": wanted.config.market.symbol,
+        "timeframe": wanted.timeframe,
+        "from": job.begin,
+        "to": job.end,
+    }
+    return Backtest.model_validate(values)
 
 
 # --- Files ---------------------------------------------------------------------------------------

@@ -203,7 +203,7 @@ def _show_tries(combos: Sequence[dict[str, str]], tries: Sequence[Try], by: str)
     title = f"{len(tries):,} tries, the best by {by} first"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in heads:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     Console().print(table)
