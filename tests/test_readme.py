@@ -166,7 +166,7 @@ def test_keys_are_created_for_an_account(service: Path) -> None:
 
 
 SETTING = re.compile(
-    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY)_[A-Z_]*[A-Z])\b"
+    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY|CANDLES)_[A-Z_]*[A-Z])\b"
 )
 NO_SETTINGS = {"DB_SSL", "REDIS_USER"}  # said to be none
 
