@@ -1,6 +1,7 @@
 """The command line: core's commands, and this service's own.
 
-seed-demo · accounts · instruments · deposit · keys · trading-state · limits · verify-books
+seed-demo · accounts · instruments · deposit · keys · trading-state · limits · candles ·
+verify-books
 
 A command imports what it works with when it is run, so that no other one waits for that.
 """
@@ -28,6 +29,7 @@ from .core.commands import (
 )
 from .notifications import channels, has_channels
 from .settings import get_settings
+from .trading.candles.commands import commands as candle_commands
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -76,6 +78,7 @@ cli.add_typer(instrument_commands, name="instruments")
 cli.add_typer(key_commands, name="keys")
 cli.add_typer(state_commands, name="trading-state")
 cli.add_typer(limit_commands, name="limits")
+cli.add_typer(candle_commands, name="candles")
 
 
 # --- Values that are typed ---

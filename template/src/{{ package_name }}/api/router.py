@@ -10,6 +10,7 @@ from ..core.api import errors
 from ..core.errors import ErrorCode
 from .accounts import router as accounts
 from .audit import router as audit
+from .candles import router as candles
 from .fills import router as fills
 from .instruments import router as instruments
 from .orders import router as orders
@@ -28,6 +29,7 @@ TAGS = [
     {"name": "positions", "description": "What they come to, and what they have made."},
     {"name": "accounts", "description": "Whose money it is, and how much."},
     {"name": "instruments", "description": "What can be traded, and its prices."},
+    {"name": "candles", "description": "What prices were."},
     {"name": "stream", "description": "What happens, as it happens."},
     {"name": "trading state", "description": "Whether orders may be placed."},
     {"name": "reconciliations", "description": "The books and the exchange, compared."},
@@ -54,6 +56,7 @@ router.include_router(fills)
 router.include_router(positions)
 router.include_router(accounts)
 router.include_router(instruments)
+router.include_router(candles)
 router.include_router(stream)
 router.include_router(trading_state)
 router.include_router(reconciliations)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from ..market.candles import Timeframe
 from ..market.words import Liquidity, OrderType, Side, TimeInForce
 
 
@@ -119,6 +120,17 @@ class Quote:
     at: datetime
 
 
+class VenueCandle(NamedTuple):
+    """A candle that has ended. Prices in quote units, `volume` in base units."""
+
+    open_time: datetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+
 # --- Outcomes of a request -----------------------------------------------------------------------
 
 
@@ -194,6 +206,10 @@ class VenueError(Exception):
         self.trouble = trouble
 
 
+class NoCandlesError(Exception):
+    """The exchange keeps no such candles, and will have none if it is asked again."""
+
+
 class ExchangeClient(Protocol):
     """The few verbs. Requests return their outcome; questions raise VenueError without an answer.
 
@@ -223,6 +239,15 @@ class ExchangeClient(Protocol):
 
     async def quote(self, symbol: str) -> Quote | None:
         """Return the best prices now, None if the exchange does not trade it."""
+
+    async def candles(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> Sequence[VenueCandle] | None:
+        """Return the candles that open from `start` on and before `end`, oldest first.
+
+        Only those that have ended, so the last one never changes; one that the exchange does not
+        have is left out. None if the exchange does not trade it. Raises NoCandlesError.
+        """
 
     async def deposit(
         self, account_id: UUID, transfer_id: str, currency: str, amount: Decimal

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple, Self, overload
@@ -23,6 +23,15 @@ class Timeframe(StrEnum):
     @property
     def seconds(self) -> int:
         return _SECONDS[self.value[-1]] * int(self.value[:-1])
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
+
+    def begin(self, at: datetime) -> datetime:
+        """Return when the candle opens that `at` is in."""
+        seconds = int(at.timestamp() // self.seconds) * self.seconds
+        return datetime.fromtimestamp(seconds, UTC)
 
 
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400}
@@ -119,6 +128,11 @@ class Candles(Sequence[Candle]):
     def columns(self) -> "tuple[array[int], ...]":
         """Open time, open, high, low, close and volume."""
         return (self.open_time, self.open, self.high, self.low, self.close, self.volume)
+
+    def extend(self, later: "Candles") -> None:
+        """Append candles of the same instrument and timeframe."""
+        for column, more in zip(self.columns, later.columns, strict=True):
+            column.extend(more)
 
     def __len__(self) -> int:
         return len(self.open_time)

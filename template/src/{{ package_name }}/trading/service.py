@@ -17,6 +17,7 @@ from ..core.process.periodic import every
 from ..exchanges.client import ExchangeClient
 from ..exchanges.factory import open_exchange
 from ..market.instruments import Instrument
+from .candles.collector import COLLECT_SECONDS, Collector
 from .codes import TradingErrorCode
 from .dispatcher import Dispatcher
 from .figures import show_figures
@@ -56,6 +57,9 @@ class Trading:
         )
         self.breaker = Breaker(
             resources.database, self.quotes.last, settings.risk, resources.alerts
+        )
+        self.candles = Collector(
+            resources.database.sessions, self.exchange, settings.candles, resources.alerts
         )
         self._database = resources.database
         self._look_seconds = exchange.look_seconds
@@ -139,6 +143,7 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
+        (COLLECT_SECONDS, trading.candles.run_once),
         (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
         (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]

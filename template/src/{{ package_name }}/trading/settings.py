@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from ..core.config import Settings
+from .candles.settings import CandleSettings
 from .risk.settings import RiskSettings
 
 
@@ -22,6 +23,7 @@ class TradingSettings(Settings):
         " again; one that is revoked works no longer than that",
     )
     risk: RiskSettings = RiskSettings()
+    candles: CandleSettings = CandleSettings()
     reconcile_interval: float = Field(
         60,
         gt=0,

@@ -20,6 +20,7 @@ class Op(StrEnum):
     FILLS = "fills"
     BALANCES = "balances"
     QUOTE = "quote"
+    CANDLES = "candles"
     DEPOSITED = "deposited"
     TIME = "time"
     ANY = "any"

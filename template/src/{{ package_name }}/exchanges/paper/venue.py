@@ -4,7 +4,7 @@ Everything is in its tables, so that any number of replicas are one venue, and a
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,15 +15,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from ...core.database.transactions import run_in_transaction
+from ...market.candles import Timeframe
 from ...market.money import MAX_AMOUNT, exact, is_multiple
 from ..client import (
     Accepted,
     Duplicate,
+    NoCandlesError,
     PlaceOutcome,
     Quote,
     Rejected,
     TransferOutcome,
     VenueBalance,
+    VenueCandle,
     VenueFill,
     VenueOrder,
     VenueOrderRequest,
@@ -42,6 +45,7 @@ OnChange = Callable[[frozenset[UUID]], None]
 """Is told of the accounts whose orders have changed, once that is committed."""
 
 _SMALLEST = Decimal("1E-18")
+_MICROSECOND = timedelta(microseconds=1)
 
 _log = structlog.get_logger(__name__)
 
@@ -227,9 +231,31 @@ class Venue:
         source = self.market.source
         if source is not None and not is_current(self.market, row, now):
             tick = source.tick_at(now)
+            await source.prepare(rules, tick, tick)
             return _quote(rules, source.ladder(rules, tick), source.time_of(tick))
         is_same = row.source == self.market.source_name
         return _quote(rules, store.ladder_of(row.ladder) if is_same else Ladder(), row.tick_at)
+
+    async def candles(
+        self, symbol: str, timeframe: Timeframe, start: datetime, end: datetime
+    ) -> Sequence[VenueCandle] | None:
+        """Return candles that have ended; writes nothing. Raises NoCandlesError."""
+        rules = await self.rules(symbol)
+        if rules is None:
+            return None
+        source = self.market.source
+        if source is None:
+            raise NoCandlesError(
+                "prices are posted at the paper venue (PAPER_PRICES=posted), and time stands still"
+                " between them: there are no candles of them"
+            )
+        first = timeframe.begin(start - _MICROSECOND) + timeframe.length
+        last = min(
+            timeframe.begin(await self.now()),
+            timeframe.begin(end - _MICROSECOND) + timeframe.length,
+        )
+        begin, stop = (int(at.timestamp()) for at in (first, last))
+        return await source.candles(rules, timeframe, begin, stop)
 
     async def deposited(self, account_id: UUID, transfer_id: str) -> bool:
         return await self._row(_transfer_query(account_id, transfer_id)) is not None
@@ -328,11 +354,23 @@ class Venue:
             return turn.is_behind, result, await turn.save(self.market.source_name)
 
         while True:
+            await self._prepare(symbol)
             is_behind, result, changed = await run_in_transaction(self._sessions, once)
             if changed and self._on_change is not None:
                 self._on_change(changed)
             if not is_behind:
                 return result
+
+    async def _prepare(self, symbol: str) -> None:
+        """Have the source read what it needs for the ticks that were not looked at yet."""
+        source = self.market.source
+        if source is None or source.is_prepared:
+            return
+        async with self._reading() as session:
+            row = (await session.execute(_instrument_query(symbol))).one()
+            current = source.tick_at(await self.market.clock(session))
+        last = row.last_tick if row.source == source.name else current
+        await source.prepare(store.rules_of(row), last, current)
 
     async def _row(self, query: Any) -> Row[Any] | None:
         async with self._reading() as session:

@@ -1,0 +1,1 @@
+"""Candles of the exchange, as they come into the store."""
