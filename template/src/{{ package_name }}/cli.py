@@ -103,7 +103,7 @@ def _deposit_id(text: str) -> Any:
 
 
 def _symbol(text: str) -> Any:
-    from .market.instruments import Symbol
+    from .market.words import Symbol
 
     return valid(Symbol)(text)
 

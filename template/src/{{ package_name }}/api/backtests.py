@@ -22,8 +22,9 @@ from ..core.errors import TradingException
 from ..market.candle_codes import CandleErrorCode
 from ..market.candle_store import closed_candles, read_candles, scale_of
 from ..market.candles import Candles, Timeframe
-from ..market.instruments import InstrumentErrorCode, Symbol, get_instrument
+from ..market.instruments import InstrumentErrorCode, get_instrument
 from ..market.money import Amount
+from ..market.words import Symbol
 from ..strategies.checking import check
 from ..strategies.finding import find_kinds
 from ..strategies.strategy import Market

@@ -16,8 +16,9 @@ from ..market import candle_gaps, candles
 from ..market.candle_codes import CandleErrorCode
 from ..market.candle_store import Stored, closed_candles
 from ..market.candles import Timeframe
-from ..market.instruments import InstrumentErrorCode, Symbol
+from ..market.instruments import InstrumentErrorCode
 from ..market.money import Amount, multiply
+from ..market.words import Symbol
 from ..trading.candles.fetching import fetch_candles as fetched_parts
 from .page import FromRow, Page, example
 from .security import AdminAccount, ReadAccount

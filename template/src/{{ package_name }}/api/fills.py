@@ -9,9 +9,8 @@ from pydantic import ConfigDict
 
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep
-from ..market.instruments import Symbol
 from ..market.money import Amount, SignedAmount
-from ..market.words import Liquidity, Side
+from ..market.words import Liquidity, Side, Symbol
 from ..trading import fills
 from ..trading.codes import TradingErrorCode
 from ..trading.fills import FillFlag

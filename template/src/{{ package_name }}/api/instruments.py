@@ -9,8 +9,9 @@ from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
 from ..core.errors import TradingException
 from ..market import instruments
-from ..market.instruments import InstrumentErrorCode, Symbol
+from ..market.instruments import InstrumentErrorCode
 from ..market.money import Amount, Currency, PositiveAmount
+from ..market.words import Symbol
 from ..trading.codes import TradingErrorCode
 from .page import FromRow, Page, example
 from .security import AdminAccount, ReadAccount

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionDep, SessionsDep
 from ..core.database.transactions import transactional
-from ..market.instruments import InstrumentErrorCode, Symbol
+from ..market.instruments import InstrumentErrorCode
 from ..market.money import Amount, PositiveAmount
-from ..market.words import OrderType, Side, TimeInForce
+from ..market.words import OrderType, Side, Symbol, TimeInForce
 from ..trading.codes import DENIALS, TradingErrorCode
 from ..trading.events import EventType
 from ..trading.orders import canceling, events, placing, queries

@@ -13,8 +13,9 @@ from ..exchanges.paper.client import PaperExchange
 from ..exchanges.paper.codes import PaperErrorCode
 from ..exchanges.paper.fault_plan import Op
 from ..exchanges.paper.quotes import post_quote, script_fault
-from ..market.instruments import InstrumentErrorCode, Symbol
+from ..market.instruments import InstrumentErrorCode
 from ..market.money import PositiveAmount
+from ..market.words import Symbol
 from ..trading.orders.queries import find_order
 from .instruments import Quote
 from .orders import ClientOrderId

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..core.api import ServiceRouter, errors
 from ..core.database.session import ReadingSessionDep, SessionsDep
 from ..core.database.tables import new_id
-from ..market.instruments import Instrument, InstrumentErrorCode, Symbol
+from ..market.instruments import Instrument, InstrumentErrorCode
 from ..market.money import PositiveAmount, SignedAmount
+from ..market.words import Symbol
 from ..trading import positions
 from ..trading.codes import DENIALS, TradingErrorCode
 from ..trading.orders.closing import closing_order

@@ -7,9 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ..market.candles import Timeframe
-from ..market.instruments import Symbol
 from ..market.money import Amount, SignedAmount
-from ..market.words import OrderType, Side
+from ..market.words import OrderType, Side, Symbol
 from ..strategies.runner import managing
 from ..strategies.runner.model import Desired, Status, StopMode
 from .orders import Order

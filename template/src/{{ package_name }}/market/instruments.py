@@ -19,7 +19,6 @@ from .money import (
     multiply,
     plain,
 )
-from .words import Symbol as Symbol
 
 KNOWN_SECONDS = 5.0
 """For so long a process may use what it knows of an instrument."""

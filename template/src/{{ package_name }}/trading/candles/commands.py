@@ -47,7 +47,7 @@ class Length(StrEnum):
 
 
 def _symbol(text: str) -> Any:
-    from ...market.instruments import Symbol
+    from ...market.words import Symbol
 
     return valid(Symbol)(text)
 
