@@ -166,7 +166,7 @@ def test_keys_are_created_for_an_account(service: Path) -> None:
 
 
 SETTING = re.compile(
-    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY)_[A-Z_]*[A-Z])\b"
+    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY|CANDLES)_[A-Z_]*[A-Z])\b"
 )
 NO_SETTINGS = {"DB_SSL", "REDIS_USER"}  # said to be none
 
@@ -180,11 +180,14 @@ def test_settings_that_a_document_names_are_settings(service: Path) -> None:
     assert named - known - NO_SETTINGS == set()
 
 
+EXPLAINED = ("trading.md", "paper-venue.md", "candles.md")
+
+
 def test_each_setting_of_trading_is_explained(service: Path) -> None:
-    """The page of limits or of the paper venue says what it does."""
+    """The page of limits, of the paper venue or of candles says what it does."""
     example = (service / ".env.example").read_text()
-    pages = [(service / "docs" / name).read_text() for name in ("trading.md", "paper-venue.md")]
-    settings = set(re.findall(r"^#((?:RISK|PAPER|RECONCILE)_\w+)=", example, re.MULTILINE))
+    pages = [(service / "docs" / name).read_text() for name in EXPLAINED]
+    settings = set(re.findall(r"^#((?:RISK|PAPER|RECONCILE|CANDLES)_\w+)=", example, re.MULTILINE))
     assert len(settings) > 15
     assert settings - {name for page in pages for name in SETTING.findall(page)} == set()
 

@@ -70,7 +70,11 @@ def test_files_parse(service: Path) -> None:
 
 # GitHub's own is `${{ }}`.
 JINJA = re.compile(r"(?<!\$)\{\{|\{%|\{#|\.jinja\b|_copier_conf")
-WITH_BRACES_OF_THEIR_OWN = {"deploy/grafana/dashboard.json", "deploy/prometheus/rules.yml"}
+WITH_BRACES_OF_THEIR_OWN = {
+    "deploy/grafana/dashboard.json",
+    "deploy/prometheus/rules.yml",
+    "deploy/prometheus/strategies.yml",
+}
 LABELS = re.compile(r"\{\{ ?(?:\$labels\.)?\w+ ?\}\}|\{\{ \$value(?: \| \w+)? \}\}")
 
 

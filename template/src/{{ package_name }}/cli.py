@@ -1,7 +1,7 @@
 """The command line: core's commands, and this service's own.
 
 seed-demo · accounts · instruments · deposit · keys · trading-state · limits · candles ·
-verify-books
+strategy · verify-books
 
 A command imports what it works with when it is run, so that no other one waits for that.
 """
@@ -30,6 +30,7 @@ from .core.commands import (
 )
 from .notifications import channels, has_channels
 from .settings import get_settings
+from .strategies.runner.commands import commands as strategy_commands
 from .trading.candles.commands import commands as candle_commands
 
 if TYPE_CHECKING:
@@ -49,9 +50,12 @@ ResultT = TypeVar("ResultT")
 
 
 async def _demo_key(settings: Settings, known: str) -> str:
+    from .strategies.runner.demo import start_demo_strategies
     from .trading.demo import demo_key
 
-    return await demo_key(settings, known)
+    key = await demo_key(settings, known)
+    await start_demo_strategies(settings)
+    return key
 
 
 def _first_steps(address: str, key: str) -> list[str]:
@@ -80,6 +84,7 @@ cli.add_typer(key_commands, name="keys")
 cli.add_typer(state_commands, name="trading-state")
 cli.add_typer(limit_commands, name="limits")
 cli.add_typer(candle_commands, name="candles")
+cli.add_typer(strategy_commands, name="strategy")
 
 
 # --- Values that are typed ---

@@ -15,6 +15,7 @@ from .core.api.application import ServiceAPI
 from .core.config.report import complain
 from .notifications import channels
 from .settings import Settings, get_settings
+from .strategies.runner.service import open_strategies
 from .trading.service import open_trading
 
 # isort: split
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> ServiceAPI:
     )
     app.include_router(api_router)
     app.add_resource(open_trading)
+    app.add_resource(open_strategies)
     app.add_resource(open_backtests)
     # yours below
     return app

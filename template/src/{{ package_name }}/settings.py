@@ -12,6 +12,7 @@ from .core.config.addresses import Port
 from .core.config.groups import HttpSettings as CoreHttpSettings
 from .exchanges.settings import ExchangeSettings
 from .notifications import NotificationSettings
+from .strategies.runner.settings import StrategySettings
 from .trading.settings import TradingSettings
 
 # isort: split
@@ -23,7 +24,7 @@ class HttpSettings(CoreHttpSettings):
 
 
 @settings_of_service
-class Settings(TradingSettings, ExchangeSettings, NotificationSettings):
+class Settings(StrategySettings, TradingSettings, ExchangeSettings, NotificationSettings):
     """The settings of this service.
 
     A field `desk: str` reads DESK; a group `desk: DeskSettings = DeskSettings()` reads DESK_NAME.

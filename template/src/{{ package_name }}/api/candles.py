@@ -102,7 +102,7 @@ class CandleFetch(BaseModel):
 
     symbol: Symbol
     timeframe: Timeframe
-    first: AwareDatetime = Field(alias="from")
+    first: AwareDatetime = Field(alias="from", ge=datetime(1970, 1, 1, tzinfo=UTC))
     end: AwareDatetime = Field(alias="to")
 
 
@@ -223,13 +223,14 @@ async def fetch_candles(
     """
     started = time.monotonic()
     done, until = Stored(), wanted.first
+    end = min(wanted.end, datetime.now(UTC))
     parts = fetched_parts(
         trading.exchange,
         sessions,
         wanted.symbol,
         wanted.timeframe,
         wanted.first,
-        wanted.end,
+        end,
         at_once=_AT_ONCE,
     )
     try:
@@ -244,4 +245,4 @@ async def fetch_candles(
         ) from error
     finally:
         await parts.aclose()
-    return CandlesFetched(until=until, is_done=until >= wanted.end, **done._asdict())
+    return CandlesFetched(until=until, is_done=until >= end, **done._asdict())

@@ -18,6 +18,7 @@ from .orders import router as orders
 from .paper import router as paper
 from .positions import router as positions
 from .reconciliations import router as reconciliations
+from .strategies import router as strategies
 from .stream import router as stream
 from .trading_state import router as trading_state
 
@@ -35,6 +36,7 @@ TAGS = [
     {"name": "trading state", "description": "Whether orders may be placed."},
     {"name": "reconciliations", "description": "The books and the exchange, compared."},
     {"name": "audit", "description": "Who has changed what."},
+    {"name": "strategies", "description": "What trades by itself, and why it did."},
     {"name": "backtests", "description": "Strategies on candles of the past."},
     {"name": "paper", "description": "The paper venue's prices and faults."},
     # yours below
@@ -63,6 +65,7 @@ router.include_router(stream)
 router.include_router(trading_state)
 router.include_router(reconciliations)
 router.include_router(audit)
+router.include_router(strategies)
 router.include_router(backtests)
 router.include_router(paper)
 # yours below

@@ -39,6 +39,7 @@ class ExchangeSettings(Settings):
 
     def contradictions(self) -> Faults:
         faults = super().contradictions() | self._contradictions_of_live_trading()
+        faults |= self.paper.contradictions()
         if len(schema_of(self)) > 63:
             faults["DB_SCHEMA"] = (
                 "must be 57 characters at most: the paper venue's schema has _paper behind it"

@@ -129,6 +129,11 @@ class Candles(Sequence[Candle]):
         """Open time, open, high, low, close and volume."""
         return (self.open_time, self.open, self.high, self.low, self.close, self.volume)
 
+    def extend(self, later: "Candles") -> None:
+        """Append candles of the same instrument and timeframe."""
+        for column, more in zip(self.columns, later.columns, strict=True):
+            column.extend(more)
+
     def __len__(self) -> int:
         return len(self.open_time)
 

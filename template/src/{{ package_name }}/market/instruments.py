@@ -2,9 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Annotated
 
-from pydantic import StringConstraints
 from sqlalchemy import String, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,11 +19,10 @@ from .money import (
     multiply,
     plain,
 )
+from .words import Symbol as Symbol
 
 KNOWN_SECONDS = 5.0
 """For so long a process may use what it knows of an instrument."""
-
-Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
 
 
 class InstrumentErrorCode(ErrorCodeBase):

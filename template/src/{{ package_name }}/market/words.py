@@ -1,6 +1,12 @@
 """The words of the market that every order and every venue use."""
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+Symbol = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9-]{1,32}$")]
+"""Name of an instrument."""
 
 
 class Side(StrEnum):

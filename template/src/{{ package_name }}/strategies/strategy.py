@@ -240,6 +240,8 @@ class Strategy(ABC, Generic[ParamsT, StateT]):
     title: ClassVar[str]
     params_type: type[ParamsT]
     state_type: type[StateT]
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Settings that can't be changed while it runs."""
 
     def warm_up(self, params: ParamsT) -> int:
         """Return how many candles it has to have seen before it can decide."""
@@ -251,6 +253,12 @@ class Strategy(ABC, Generic[ParamsT, StateT]):
         Bounds of a single setting are its type's; `checking.check` names both kinds at once.
         """
         return []
+
+    def example(self, price: Decimal) -> dict[str, Any]:
+        """Return settings to try it with: at that price, and where prices move a little, it soon
+        trades. The defaults will do where every setting has one.
+        """
+        return {}
 
     def refusals(self) -> Mapping[str, str]:
         """Return why settings that people know from elsewhere cannot be had here, by name."""

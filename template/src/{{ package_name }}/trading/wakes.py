@@ -52,14 +52,22 @@ class Wakes:
     def waiting_for(self, account_id: UUID) -> Iterator[asyncio.Event]:
         """Yield the event that is set when something has happened to the account."""
         event = asyncio.Event()
-        events = self._accounts.setdefault(account_id, set())
-        events.add(event)
+        self.wait_for(account_id, event)
         try:
             yield event
         finally:
-            events.discard(event)
-            if not events and self._accounts.get(account_id) is events:
-                del self._accounts[account_id]
+            self.wait_no_more(account_id, event)
+
+    def wait_for(self, account_id: UUID, event: asyncio.Event) -> None:
+        """Have the event be set when something has happened to the account."""
+        self._accounts.setdefault(account_id, set()).add(event)
+
+    def wait_no_more(self, account_id: UUID, event: asyncio.Event) -> None:
+        """Have the event be set no longer for that account."""
+        events = self._accounts.get(account_id, set())
+        events.discard(event)
+        if not events:
+            self._accounts.pop(account_id, None)
 
     # --- Other replicas --------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Running the migrations, and finding the tables that they are written for."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import nullcontext
 from functools import lru_cache, partial
 from importlib import import_module
@@ -48,8 +49,13 @@ def migrate(settings: Settings, *, former_slug: str = "") -> None:
     command.upgrade(config, "head")
 
 
-def run_environment() -> None:
-    """Do what Alembic was asked for, in the schema of the settings. For `migrations/env.py`."""
+def run_environment(*, of_parts: Collection[str] = ()) -> None:
+    """Do what Alembic was asked for, in the schema of the settings. For `migrations/env.py`.
+
+    `of_parts` are tables of parts that a service may be rendered without: the migrations make them
+    nevertheless, so that the schema is always the same, and where their module is missing no new
+    migration is to drop them.
+    """
     import_tables(_PACKAGE.name)
     settings = context.config.attributes.get("settings") or get_settings()
     if context.is_offline_mode():
@@ -59,10 +65,10 @@ def run_environment() -> None:
             context.execute(f'SET search_path TO "{settings.db_schema}"')
             context.run_migrations()
     else:
-        asyncio.run(_run_online(settings))
+        asyncio.run(_run_online(settings, frozenset(of_parts) - Base.metadata.tables.keys()))
 
 
-async def _run_online(settings: Settings) -> None:
+async def _run_online(settings: Settings, ignored: frozenset[str]) -> None:
     settings = settings.direct
     engine = create_engine(settings, _SESSION, poolclass=NullPool)
     # In transactions alone: CONCURRENTLY is in none, and disturbs nobody while it waits.
@@ -70,7 +76,7 @@ async def _run_online(settings: Settings) -> None:
     set_in_each_transaction(engine, {"lock_timeout": wait})
     raise_unreachable(engine, settings)
     async with engine.connect() as connection:
-        await in_turn(connection, settings, partial(_run, settings=settings))
+        await in_turn(connection, settings, partial(_run, settings=settings, ignored=ignored))
 
 
 _SESSION = {
@@ -82,7 +88,7 @@ _SESSION = {
 }
 
 
-def _run(connection: Connection, settings: Settings) -> None:
+def _run(connection: Connection, settings: Settings, ignored: frozenset[str]) -> None:
     is_pooled = connection.in_transaction()
     with nullcontext() if is_pooled else connection.begin():
         former_slug = context.config.attributes.get("former_slug", "")
@@ -98,6 +104,7 @@ def _run(connection: Connection, settings: Settings) -> None:
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
+        include_name=lambda name, kind, _: kind != "table" or name not in ignored,
         process_revision_directives=refuse_empty_revision,
         transaction_per_migration=True,
         on_version_apply=write_owner_of_new_table,

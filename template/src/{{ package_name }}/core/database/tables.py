@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import BindParameter, CheckConstraint, Enum, MetaData, Row, bindparam
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, configure_mappers
 from sqlalchemy.types import TypeEngine
 from uuid_utils.compat import uuid7
 
@@ -35,7 +35,10 @@ class Base(DeclarativeBase):
     @classmethod
     def of_values(cls, values: Mapping[str, Any]) -> Self:
         """Return the object with these values of all of the table's columns, as `of_row` does."""
-        found: Self = cls.__mapper__.class_manager.new_instance()
+        mapper = cls.__mapper__
+        if not mapper.configured:  # no session has been used yet
+            configure_mappers()
+        found: Self = mapper.class_manager.new_instance()
         found.__dict__.update(values)
         return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from .prices import FASTEST, SeededPrice, draw, point
+from .prices import FASTEST, SeededPrice, draw, points
 
 _FEWEST_LOTS: Final = 100_000  # a minute
 _MOST_LOTS: Final = 1_000_000
@@ -35,11 +35,11 @@ def seeded_candles(
     for begin in range(start, end, seconds * max(1, _AT_ONCE // seconds)):
         stop = min(end, begin + seconds * max(1, _AT_ONCE // seconds))
         offset = begin * 1000 // tick_ms // FASTEST
-        points = _at_points(price, range(offset, stop * 1000 // tick_ms // FASTEST + 2))
+        at_points = _at_points(price, range(offset, stop * 1000 // tick_ms // FASTEST + 2))
         for open_time in range(begin, stop, seconds):
             first = open_time * 1000 // tick_ms
             last = -(-(open_time + seconds) * 1000 // tick_ms) - 1
-            prices = _prices(price, first, last, points, offset)
+            prices = _prices(price, first, last, at_points, offset)
             yield SeededCandle(open_time, *prices, _lots(price, open_time, seconds))
 
 
@@ -50,15 +50,17 @@ def _lots(price: SeededPrice, open_time: int, seconds: int) -> int:
 
 
 def _prices(
-    price: SeededPrice, first: int, last: int, points: list[int], offset: int
+    price: SeededPrice, first: int, last: int, at_points: list[int], offset: int
 ) -> tuple[int, int, int, int]:
     """Return the first, the highest, the lowest and the last price of these ticks.
 
-    `points` are the prices at the points of the quickest wave, from number `offset` on.
+    `at_points` are the prices at the points of the quickest wave, from number `offset` on.
     """
     inner = range(first // FASTEST + 1, -(-last // FASTEST))  # those between first and last
-    values = points[inner.start - offset : inner.stop - offset]
-    values = [price.middle(first), *values, price.middle(last)]
+    number, after = divmod(first, FASTEST)
+    opening = price.middle(first) if after else at_points[number - offset]
+    values = at_points[inner.start - offset : inner.stop - offset]
+    values = [opening, *values, price.middle(last)]
     high, low = max(values), min(values)
     # Rounding moves each wave by one at most: between two points the price is not further than
     # that from the line that connects them.
@@ -87,24 +89,14 @@ def _at_points(price: SeededPrice, numbers: range) -> list[int]:
     for wave, height in enumerate(price.heights):
         whole, length = 1 << wave, FASTEST << wave
         first = numbers.start >> wave
-        drawn = [
-            point(price.seed, price.symbol, wave, number)
-            for number in range(first, (numbers.stop - 1 >> wave) + 2)
-        ]
+        needed = range(first, (numbers.stop - 1 >> wave) + 2)
+        drawn = points(price.seed, price.symbol, wave, needed)
         begin = numbers.start - (first << wave)
-        if len(drawn) == 2:  # all of the numbers are between two points of this wave
-            rise = (drawn[1] - drawn[0]) * FASTEST
-            waves.append(
-                [
-                    (height * (drawn[0] + rise * at // length)) >> 31
-                    for at in range(begin, begin + len(numbers))
-                ]
-            )
-            continue
-        values = [
-            (height * (before + (after - before) * FASTEST * at // length)) >> 31
-            for before, after in pairwise(drawn)
-            for at in range(whole)
-        ]
-        waves.append(values[begin : begin + len(numbers)])
+        end = begin + len(numbers)
+        values: list[int] = []
+        for place, (before, after) in enumerate(pairwise(drawn)):
+            rise = (after - before) * FASTEST
+            inside = range(max(0, begin - place * whole), min(whole, end - place * whole))
+            values += [(height * (before + rise * at // length)) >> 31 for at in inside]
+        waves.append(values)
     return [price.anchor + sum(heights) for heights in zip(*waves, strict=True)]

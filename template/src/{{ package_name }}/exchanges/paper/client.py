@@ -18,7 +18,8 @@ from ...core.database.transactions import (
     RetryableTransactionError,
 )
 from ...core.errors import TradingException
-from ...market.candles import Timeframe
+from ...market.candle_store import read_candles, scale_of
+from ...market.candles import Candles, Timeframe
 from ...market.instruments import InstrumentErrorCode, get_instrument
 from ..client import (
     Ambiguous,
@@ -44,7 +45,10 @@ from .fault_plan import Kind, Op
 from .faults import Faults
 from .matching import Rules
 from .prices import draw
+from .replay import Replayed
 from .sessions import venue_reading_sessions, venue_sessions
+from .settings import PaperSettings
+from .sources import PriceSource
 from .turn import Clock, Market, database_time
 from .venue import FindRules, OnChange, Venue
 
@@ -93,7 +97,7 @@ class PaperExchange:
         self.venue = Venue(
             sessions,
             venue_reading_sessions(database, settings),
-            Market(paper.source, paper.fees, clock),
+            Market(_source_of(database, paper), paper.fees, clock),
             find_rules or _rules_in(database.sessions),
             on_change,
         )
@@ -228,6 +232,22 @@ class PaperExchange:
         if most:
             drawn = draw(self._seed, "latency", next(self._calls)) % (most - least + 1)
             await asyncio.sleep((least + drawn) / 1000)
+
+
+def _source_of(database: Database, paper: PaperSettings) -> PriceSource | None:
+    """Return the market that moves by itself; None where prices are posted."""
+    plan = paper.replay
+    if plan is None:
+        return paper.source
+
+    async def read(symbol: str, timeframe: Timeframe, start: int, end: int) -> Candles:
+        scale = scale_of(await get_instrument(database.sessions, symbol))
+        found = Candles(scale, timeframe.seconds)
+        async for part in read_candles(database.sessions, symbol, timeframe, start, end):
+            found.extend(part)
+        return found
+
+    return Replayed(plan, read)
 
 
 def _rules_in(sessions: async_sessionmaker[AsyncSession]) -> FindRules:

@@ -36,6 +36,13 @@ def point(seed: str, symbol: str, wave: int, number: int) -> int:
     return draw(seed, symbol, wave, number) - 2**31
 
 
+def points(seed: str, symbol: str, wave: int, numbers: range) -> list[int]:
+    """Return the heights of several points of a wave; it is quicker than one by one."""
+    before = f"{seed}|{symbol}|{wave}|".encode()
+    drawn = (blake2b(b"%b%d" % (before, number), digest_size=4).digest() for number in numbers)
+    return [int.from_bytes(digest, "big") - 2**31 for digest in drawn]
+
+
 @dataclass(frozen=True, slots=True)
 class SeededPrice:
     """The price of a symbol, in steps of its price increment; sizes are in lots."""
@@ -66,18 +73,19 @@ class SeededPrice:
     def best(self, tick: int) -> tuple[int, int]:
         """Return the best bid and the best ask."""
         middle = self.middle(tick)
-        half = _half_spread(middle)
+        half = half_spread(middle)
         return middle - half, middle + half
 
     def levels(self, side: str, tick: int) -> Iterator[tuple[int, int]]:
         """Yield price and lots of the levels of `bid` or `ask`, the best first."""
         middle = self.middle(tick)
-        step = _half_spread(middle) * (-1 if side == "bid" else 1)
+        step = half_spread(middle) * (-1 if side == "bid" else 1)
         for level in range(LEVELS):
             drawn = draw(self.seed, self.symbol, "size", side, level, tick)
             lots = _FEWEST_LOTS + drawn % (_MOST_LOTS - _FEWEST_LOTS + 1)
             yield middle + step * (level + 1), lots
 
 
-def _half_spread(middle: int) -> int:
+def half_spread(middle: int) -> int:
+    """Return the distance from the middle to the best offers, in steps of the price increment."""
     return max(1, middle * _SPREAD_PPM // 2_000_000)

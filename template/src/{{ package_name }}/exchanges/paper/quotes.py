@@ -34,8 +34,8 @@ async def post_quote(
     if venue.market.source is not None:
         raise TradingException(
             PaperErrorCode.PRICES_NOT_POSTED,
-            "Prices are computed; PAPER_PRICES=posted lets you post them",
-            {"prices": "seeded"},
+            "Prices move by themselves; PAPER_PRICES=posted lets you post them",
+            {"prices": venue.market.source.name.partition("/")[0]},
         )
     rules = await venue.rules(symbol)
     if rules is None:

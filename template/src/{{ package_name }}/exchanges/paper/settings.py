@@ -3,21 +3,25 @@
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
+from ...core.config.faults import Faults
 from ...core.config.groups import Group
+from ...market.candles import Timeframe
 from .fault_plan import FaultPlan, parse_faults
 from .matching import Fees
+from .replay import Plan
 from .sources import Seeded
 
 Rate = Annotated[Decimal, Field(ge=0, lt=Decimal("0.1"), max_digits=7, decimal_places=6)]
 
 
 class PaperSettings(Group):
-    prices: Literal["seeded", "posted"] = Field(
+    prices: Literal["seeded", "posted", "replay"] = Field(
         "seeded",
         description="Where prices come from: seeded computes a market that moves from PAPER_SEED;"
-        " with posted they are the ones that an administrator posts, and time stands still between",
+        " with posted they are the ones that an administrator posts, and time stands still between;"
+        " with replay they are those of stored candles",
     )
     seed: Annotated[str, Field(min_length=1, max_length=64)] = Field(
         "paper-1", description="Any word; another one is another market. The same for all replicas"
@@ -38,19 +42,30 @@ class PaperSettings(Group):
         description="Prices that seeded ones move around; of a symbol that is not listed, 100000"
         " times its price increment",
     )
+    replay_timeframe: Timeframe = Field(
+        Timeframe.M1, description="Candles that are replayed with PAPER_PRICES=replay"
+    )
+    replay_from: AwareDatetime | None = Field(
+        None, description="Time of the first candle that is replayed, such as 2026-01-01T00:00Z"
+    )
+    replay_begin: AwareDatetime | None = Field(
+        None,
+        description="Time at which that candle happens again, after the last candle of the replay;"
+        " the same for all replicas",
+    )
+    replay_speed: int = Field(
+        1,
+        ge=1,
+        le=100_000,
+        description="Seconds of the replay in a second. Above 1 there are no candles of it, so that"
+        " no strategy runs on it",
+    )
     maker_fee: Rate = Field(
         Decimal("0.0008"), description="Share that the venue keeps of what a waiting order gets"
     )
     taker_fee: Rate = Field(
         Decimal("0.001"), description="Share that it keeps of what an order gets at once"
     )
-
-    @field_validator("prices", mode="before")
-    @classmethod
-    def _is_no_replay(cls, value: object) -> object:
-        if value == "replay":
-            raise ValueError("replay needs stored candles, which this service does not have yet")
-        return value
 
     @field_validator("latency_ms")
     @classmethod
@@ -86,10 +101,33 @@ class PaperSettings(Group):
 
     @property
     def source(self) -> Seeded | None:
-        """The market that moves by itself; None where prices are posted."""
-        if self.prices == "posted":
+        """The market that is computed; None where prices are posted or replayed."""
+        if self.prices != "seeded":
             return None
         return Seeded(self.seed, self.tick_ms, _anchors_of(self.anchors))
+
+    @property
+    def replay(self) -> Plan | None:
+        """What is replayed; None where nothing is."""
+        if self.prices != "replay" or self.replay_from is None or self.replay_begin is None:
+            return None
+        return Plan(self.replay_timeframe, self.replay_from, self.replay_begin, self.replay_speed)
+
+    def contradictions(self) -> Faults:
+        """Return what a replay lacks."""
+        if self.prices != "replay":
+            return {}
+        needed = {"FROM": self.replay_from, "BEGIN": self.replay_begin}
+        faults = {
+            f"PAPER_REPLAY_{name}": "is needed with PAPER_PRICES=replay"
+            for name, value in needed.items()
+            if value is None
+        }
+        if self.replay_from and self.replay_begin and self.replay_begin <= self.replay_from:
+            faults["PAPER_REPLAY_BEGIN"] = "must be after PAPER_REPLAY_FROM"
+        if self.replay_from and self.replay_timeframe.begin(self.replay_from) != self.replay_from:
+            faults["PAPER_REPLAY_FROM"] = f"is not where a candle of {self.replay_timeframe} begins"
+        return faults
 
 
 def _range_of(text: str) -> tuple[int, int]:

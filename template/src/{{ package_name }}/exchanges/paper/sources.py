@@ -31,12 +31,17 @@ class PriceSource(Protocol):
 
     name: str
     """Of what counts its ticks; the ticks of two names have nothing to do with each other."""
+    is_prepared: bool
+    """It needs no `prepare`."""
 
     def tick_at(self, now: datetime) -> int:
         """Return the number of the tick that `now` is in."""
 
     def time_of(self, tick: int) -> datetime:
         """Return when the tick began."""
+
+    async def prepare(self, rules: Rules, first: int, last: int) -> None:
+        """Read what is needed to tell of these ticks. Not in a transaction."""
 
     def best(self, rules: Rules, ticks: Sequence[int]) -> list[Best]:
         """Return the best prices at each of the ticks."""
@@ -56,6 +61,8 @@ class PriceSource(Protocol):
 class Seeded:
     """A market that is computed from a seed."""
 
+    is_prepared = True
+
     def __init__(self, seed: str, tick_ms: int, anchors: dict[str, Decimal]) -> None:
         """Have a symbol's price move around its anchor, in quote units."""
         self.name = f"seeded/{tick_ms}/{draw(seed, sorted(anchors.items()))}"
@@ -69,6 +76,9 @@ class Seeded:
 
     def time_of(self, tick: int) -> datetime:
         return _EPOCH + tick * self._tick
+
+    async def prepare(self, rules: Rules, first: int, last: int) -> None:
+        pass
 
     def best(self, rules: Rules, ticks: Sequence[int]) -> list[Best]:
         price = self._price(rules)

@@ -231,6 +231,7 @@ class Venue:
         source = self.market.source
         if source is not None and not is_current(self.market, row, now):
             tick = source.tick_at(now)
+            await source.prepare(rules, tick, tick)
             return _quote(rules, source.ladder(rules, tick), source.time_of(tick))
         is_same = row.source == self.market.source_name
         return _quote(rules, store.ladder_of(row.ladder) if is_same else Ladder(), row.tick_at)
@@ -353,11 +354,23 @@ class Venue:
             return turn.is_behind, result, await turn.save(self.market.source_name)
 
         while True:
+            await self._prepare(symbol)
             is_behind, result, changed = await run_in_transaction(self._sessions, once)
             if changed and self._on_change is not None:
                 self._on_change(changed)
             if not is_behind:
                 return result
+
+    async def _prepare(self, symbol: str) -> None:
+        """Have the source read what it needs for the ticks that were not looked at yet."""
+        source = self.market.source
+        if source is None or source.is_prepared:
+            return
+        async with self._reading() as session:
+            row = (await session.execute(_instrument_query(symbol))).one()
+            current = source.tick_at(await self.market.clock(session))
+        last = row.last_tick if row.source == source.name else current
+        await source.prepare(store.rules_of(row), last, current)
 
     async def _row(self, query: Any) -> Row[Any] | None:
         async with self._reading() as session:

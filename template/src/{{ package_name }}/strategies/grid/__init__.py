@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from ..amounts import changed_by
 from ..strategy import (
     CandleClosed,
     Config,
@@ -38,9 +39,16 @@ class Grid(Strategy[GridParams, State]):
     title = "Grid: buys low and sells high between two prices"
     params_type = GridParams
     state_type = State
+    fixed = frozenset(
+        {"min_price", "max_price", "grid_num", "mode", "amount", "inventory", "stop_price"}
+    )
 
     def faults(self, config: Config[GridParams], price: Decimal | None) -> list[Fault]:
         return find_faults(config, price)
+
+    def example(self, price: Decimal) -> dict[str, Any]:
+        low, high = int(changed_by(price, Decimal(-2))), int(changed_by(price, Decimal(2)))
+        return {"min_price": str(low), "max_price": str(high), "grid_num": 16, "amount": "500"}
 
     def plan(self, config: Config[GridParams], price: Decimal) -> Plan:
         return make_plan(config, price)

@@ -49,6 +49,17 @@ class HyperRsi(Strategy[HyperRsiParams, State]):
     def faults(self, config: Config[HyperRsiParams], price: Decimal | None) -> list[Fault]:
         return find_faults(config, price)
 
+    def example(self, price: Decimal) -> dict[str, Any]:
+        del price
+        return {
+            "entry_option": "beyond",
+            "rsi_length": 5,
+            "rsi_oversold": 55,
+            **{"tp1_value": "0.2", "tp2_value": "0.3", "tp3_value": "0.4"},
+            "pyramiding_value": "0.2",
+            "cooldown_time": 60,
+        }
+
     def refusals(self) -> Mapping[str, str]:
         return REFUSALS
 

@@ -109,7 +109,7 @@ def _care(
         if position.stop is None or stop > position.stop:
             trade = trade._replace(position=position._replace(stop=stop))
             intents.append(Note("trailing_stop", "the stop follows to {}", (stop,)))
-    if position.is_ladder_due and not trade.pending:
+    if position.is_ladder_due:
         trade, placed = remind_ladder(trade, candle.close_time, config)
         intents += placed
     return trade, intents

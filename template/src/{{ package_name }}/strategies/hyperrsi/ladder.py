@@ -119,13 +119,14 @@ def remind_ladder(
 
 
 def stop_after_entry(position: Position, opened: Opened, tick: Decimal) -> Decimal | None:
-    """Return the stop after an entry has been filled."""
+    """Return the stop after an entry has been filled, from the average that there is now."""
     params = opened.params
-    if position.taken or not params.use_sl:
-        return position.stop
-    if params.use_sl_on_last and position.entries < params.pyramiding_limit:
-        return position.stop
-    return below(position.average, params.sl_value, tick)
+    stop = None
+    if params.use_sl and (not params.use_sl_on_last or position.entries >= params.pyramiding_limit):
+        stop = below(position.average, params.sl_value, tick)
+    if position.taken:  # a take-profit was filled while this entry was in doubt
+        return stop_after_target(position._replace(stop=stop), opened, position.taken, tick)
+    return stop
 
 
 def stop_after_target(

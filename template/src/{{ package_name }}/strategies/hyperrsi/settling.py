@@ -166,7 +166,7 @@ def _gone_on(trade: Trade, at: int, config: Config[HyperRsiParams]) -> tuple[Tra
         return sell(trade, at, config)
     if position.is_flat(config.market.lot):
         return close_cycle(trade, at)
-    if position.is_ladder_due and position.asked_at:
+    if position.is_ladder_due:
         return place_ladder(trade, config)
     return trade, []
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Context, localcontext
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -17,8 +17,8 @@ from ...market.candle_store import Stored, scale_of, store_candles
 from ...market.candles import Candles, Scale, Timeframe
 from ...market.instruments import get_instrument
 
-AT_ONCE: Final = 1_000
-"""Candles that are asked for and stored together."""
+_AT_ONCE: Final = 1_000
+_LONGEST: Final = timedelta(days=10)  # what the paper venue computes in a second or so
 
 _WIDE: Final = Context(prec=80)
 
@@ -38,18 +38,21 @@ async def fetch_candles(
     start: datetime,
     end: datetime,
     *,
-    at_once: int = AT_ONCE,
+    at_once: int = _AT_ONCE,
 ) -> AsyncGenerator[Fetched, None]:
     """Store the exchange's candles that open from `start` on and before `end`, part by part.
 
-    The next part is asked for while one is stored. Candles that have not ended are left out.
+    Parts have `at_once` candles at most, and ten days; the next one is asked for while one is
+    stored. Candles that have not ended are left out.
+
     Raises TradingException INSTRUMENT_NOT_FOUND, NO_CANDLES, or CANDLES_OFF_SCALE if what comes is
     not made of the instrument's increments; VenueError where the exchange does not answer.
     """
     scale = scale_of(await get_instrument(sessions, symbol))
+    size = max(1, min(at_once, _LONGEST // timeframe.length))
     edges = [start]
     while edges[-1] < end:
-        edges.append(min(edges[-1] + at_once * timeframe.length, end))
+        edges.append(min(edges[-1] + size * timeframe.length, end))
     asked: asyncio.Task[Candles] | None = None
 
     def ask(part: tuple[datetime, datetime]) -> asyncio.Task[Candles]:

@@ -6,7 +6,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from ...core.config.groups import Group
 from ...market.candles import Timeframe
-from ...market.instruments import Symbol
+from ...market.words import Symbol
 
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 

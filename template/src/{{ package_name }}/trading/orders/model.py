@@ -30,6 +30,7 @@ class Order(Base):
     """A table of orders. While one is open it holds `held` of `held_currency`.
 
     `hold_price` is what a base unit may cost at most: `limit_price`, or a market order's collar.
+    `strategy_id` is the strategy that has placed it, `role` what for; None for those of people.
     """
 
     __tablename__ = "orders"
@@ -55,6 +56,11 @@ class Order(Base):
             *("account_id", "created_at", "id"),
             postgresql_where=IS_OPEN,
         ),
+        Index(
+            "ix_orders_of_strategy",
+            *("account_id", "strategy_id", "created_at", "id"),
+            postgresql_where="strategy_id IS NOT NULL",
+        ),
     )
 
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
@@ -79,6 +85,8 @@ class Order(Base):
     venue_order_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     canceled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    strategy_id: Mapped[UUID | None]
+    role: Mapped[str | None] = mapped_column(String(32))
 
     @property
     def leaves_qty(self) -> Decimal:

@@ -214,7 +214,7 @@ _cells: dict[InstrumentedAttribute[Any], Any] = {
     for given in (
         *(Order.id, Order.client_order_id, Order.symbol, Order.side, Order.type),
         *(Order.time_in_force, Order.post_only, Order.qty, Order.limit_price, Order.hold_price),
-        *(Order.held_currency, Order.held),
+        *(Order.held_currency, Order.held, Order.strategy_id, Order.role),
     )
 }
 PLACE = (

@@ -32,7 +32,10 @@ from .queries import find_order
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """An order as its owner asked for it. `qty` in base units, `limit_price` in quote units."""
+    """An order as its owner asked for it. `qty` in base units, `limit_price` in quote units.
+
+    `strategy_id` and `role`: the strategy that wants it, and what for.
+    """
 
     client_order_id: str
     symbol: str
@@ -42,6 +45,8 @@ class OrderRequest:
     qty: Decimal
     limit_price: Decimal | None = None
     post_only: bool = False
+    strategy_id: UUID | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True)
