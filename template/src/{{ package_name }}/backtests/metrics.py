@@ -115,18 +115,18 @@ def growth(before: Decimal, after: Decimal) -> Decimal:
 
 def max_drawdown(equity: Iterable[Decimal]) -> Decimal:
     """Return the largest share by which equity was below what it had been before."""
-    peak = trough = worst = ZERO
+    peak = lowest = worst = ZERO
     for value in equity:
         if value > peak:
-            worst = max(worst, _fall(peak, trough))
-            peak = trough = value
-        elif value < trough:
-            trough = value
-    return max(worst, _fall(peak, trough))
+            worst = max(worst, _fall(peak, lowest))
+            peak = lowest = value
+        elif value < lowest:
+            lowest = value
+    return max(worst, _fall(peak, lowest))
 
 
-def _fall(peak: Decimal, trough: Decimal) -> Decimal:
-    return -growth(peak, trough)
+def _fall(peak: Decimal, lowest: Decimal) -> Decimal:
+    return -growth(peak, lowest)
 
 
 def sharpe(daily: Sequence[Decimal]) -> float | None:
