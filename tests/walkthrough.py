@@ -9,6 +9,8 @@ pages after it have it follow only these, such as `strategies.md`.
 import re
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from newcomer import BLOCK, Terminal, commands_in, compare, dev
@@ -19,9 +21,9 @@ PORT = 8137
 PAGES = (
     "where-to-put-things.md",
     "strategies.md",
+    "running-strategies.md",
     "candles.md",
     "backtests.md",
-    "running-strategies.md",
 )
 FILE = re.compile(r"^`([\w./]+)`:\n\n```python\n(.*?)```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -30,18 +32,20 @@ PYTHON = re.compile(r"^```python\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 def main(service: Path, *chosen: str) -> None:
     """Follow each page, or the chosen ones, while `dev` runs. It notices the files of the second."""
-    resources, *others = PAGES
+    resource, strategy, *others = PAGES
     pages = {name: (service / "docs" / name).read_text() for name in chosen or PAGES}
-    if text := pages.pop(resources, ""):
+    if text := pages.pop(resource, ""):
         text = text[text.index("## Add a resource") : text.index("## Add something")]
         write_files(service, text)
         _add_to_router(service, text)
     with dev(service, PORT):
         if text:
             follow(service, text)
-        for name in filter(pages.get, others):
-            write_files(service, pages[name])
-            follow(service, pages[name])
+        if text := pages.get(strategy):
+            write_files(service, text)
+            follow(service, text)
+        with ThreadPoolExecutor(max_workers=2) as two:  # these are about different things
+            list(two.map(follow, repeat(service), filter(None, map(pages.get, others))))
 
 
 def write_files(service: Path, text: str) -> None:
