@@ -120,7 +120,8 @@ class Supervisor:
         metrics.LATE.set(sum(late >= _ALERT_AFTER for late in self._late.values()))
         self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
         self._is_waiting = any(_misses_candle(one) for one in own)
-        due = [one for one in own if self._is_due(one)]
+        # Those without orders take less time: the others keep fewer of them waiting.
+        due = sorted((one for one in own if self._is_due(one)), key=lambda one: one.open_orders)
         late = [one for one in own if self._is_late(one)]
         without = [one for one in own if self._is_without_candles(one)]
         outcomes = await asyncio.gather(
@@ -197,7 +198,8 @@ class Supervisor:
         """Have the instance decide until there is nothing more to decide on."""
         lease = Lease(one.account_id, one.id, one.token)
         try:
-            terms = await self._terms_of(one.account_id, one.symbol)
+            async with self._turns:  # the limits are read, if that was not done lately
+                terms = await self._terms_of(one.account_id, one.symbol)
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
             if one.open_orders and one.has_candle:
