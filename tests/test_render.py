@@ -171,6 +171,25 @@ HTTP, TELEGRAM, SLACK = (
     f"{PACKAGE}/notifications/{name}.py" for name in ("http", "telegram", "slack")
 )
 SLACKS_TESTS = "tests/notifications/test_slack.py"
+OF_STRATEGIES = [
+    f"{PACKAGE}/strategies",
+    f"{PACKAGE}/backtests",
+    f"{PACKAGE}/api/strategies.py",
+    f"{PACKAGE}/api/backtests.py",
+    "tests/strategies",
+    "tests/backtests",
+    "docs/running-strategies.md",
+    "docs/backtests.md",
+    "deploy/prometheus/strategies.yml",
+]
+GRIDS, HYPERRSIS = (
+    [
+        f"{PACKAGE}/strategies/{kind}",
+        f"tests/strategies/{kind}",
+        f"tests/backtests/test_{kind}_trace.py",
+    ]
+    for kind in ("grid", "hyperrsi")
+)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +205,9 @@ SLACKS_TESTS = "tests/notifications/test_slack.py"
         ({"alerts": "telegram"}, [HTTP, TELEGRAM], [SLACK, SLACKS_TESTS]),
         ({"alerts": "slack"}, [HTTP, SLACK, SLACKS_TESTS], [TELEGRAM]),
         ({"alerts": "both"}, [HTTP, TELEGRAM, SLACK, SLACKS_TESTS], []),
+        ({"strategies": []}, [f"{PACKAGE}/trading/candles"], OF_STRATEGIES),
+        ({"strategies": ["grid"]}, [*OF_STRATEGIES, *GRIDS], HYPERRSIS),
+        ({"strategies": ["hyperrsi"]}, [*OF_STRATEGIES, *HYPERRSIS], GRIDS),
     ],
     ids=str,
 )
@@ -199,10 +221,11 @@ def test_answer_leaves_out_what_it_has_no_use_for(
 
 
 def test_modules_are_plain_python() -> None:
-    """Imports are relative, so modules need no Jinja; one has the answers, one the channels."""
+    """Imports are relative, so modules need no Jinja, but for those that answers put together."""
     package = ROOT / "template" / "src" / "{{ package_name }}"
     with_jinja = {path.relative_to(package).as_posix() for path in package.rglob("*.jinja")}
-    assert with_jinja == {"project.py.jinja", "notifications/__init__.py.jinja"}
+    parts = {"main.py.jinja", "cli.py.jinja", "settings.py.jinja", "api/router.py.jinja"}
+    assert with_jinja == {"project.py.jinja", "notifications/__init__.py.jinja"} | parts
 
 
 @pytest.mark.parametrize("alerts", ASKED["alerts"]["choices"])

@@ -15,7 +15,7 @@ _WIDE: Final = Context(prec=50)
 
 
 class Metrics(NamedTuple):
-    """What became of the money. A share is 0.05 for 5 %; None is what can't be said.
+    """Result in figures. A share is 0.05 for 5 %; None is what can't be said.
 
     Amounts are in quote units. `cycles` counts those that are closed; hold is in seconds.
     `buy_and_hold` is the return of having bought at the first open, without fees.

@@ -1,4 +1,4 @@
-"""How well it went: the figures of a run, live or in a backtest, by the same formulae.
+"""Performance: the figures of a run, live or in a backtest, by the same formulae.
 
 Ratios are floats, which are the same on every machine: they come from sums and square roots alone.
 Money is Decimal.
@@ -100,7 +100,7 @@ class Cycles:
 
 
 class CycleFigures(NamedTuple):
-    """What cycles come to; None where there is none to tell of."""
+    """Figures of cycles; None where there is none to tell of."""
 
     cycles: int
     win_rate: float | None
