@@ -32,5 +32,9 @@ def open_exchange(
     assert isinstance(settings, ExchangeSettings)
     paper = PaperExchange(database, settings, on_change=on_change)
     # Whichever replica fills an order tells itself of it: others need not ask often.
-    works = [(settings.paper.tick_ms / 1000, paper.advance)]
-    return Exchange(paper, works, look_seconds=2.0, candle_seconds=0.1)
+    return Exchange(
+        paper,
+        [(settings.paper.tick_ms / 1000, paper.advance)],
+        look_seconds=2.0,
+        candle_seconds=0.1,
+    )
