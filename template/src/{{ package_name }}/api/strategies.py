@@ -198,7 +198,7 @@ async def resume_strategy(
     "/strategies/{strategy_id}/stop",
     status_code=202,
     summary="Stop a strategy",
-    responses=errors(_NOT_FOUND),
+    responses=errors(_NOT_FOUND, StrategyErrorCode.SYMBOL_HAS_STRATEGY),
 )
 async def stop_strategy(
     strategy_id: UUID,
@@ -230,6 +230,7 @@ async def stop_strategy(
     summary="Change the settings of a strategy",
     responses=errors(
         _NOT_FOUND,
+        StrategyErrorCode.STRATEGY_KIND_NOT_FOUND,
         StrategyErrorCode.INVALID_STRATEGY_PARAMS,
         StrategyErrorCode.STRATEGY_PARAMS_FIXED,
     ),
@@ -315,7 +316,7 @@ async def list_strategy_orders(
 @router.get(
     "/strategies/{strategy_id}/fills",
     summary="List the fills of a strategy, newest first",
-    responses=errors(_NOT_FOUND),
+    responses=errors(_NOT_FOUND, TradingErrorCode.FILL_NOT_FOUND),
 )
 async def list_strategy_fills(
     strategy_id: UUID,

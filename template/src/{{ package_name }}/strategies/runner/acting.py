@@ -25,6 +25,7 @@ from .model import Desired, Instance, Status, StrategyNote, StrategyOrder
 from .telling import Telling
 
 _TRIM_EVERY: Final = 100
+_MOST_TEXT: Final = 2000
 _NOT_STORED: Final = {
     TradingErrorCode.CLIENT_ORDER_ID_REUSED,
     InstrumentErrorCode.INSTRUMENT_NOT_FOUND,
@@ -67,6 +68,11 @@ class Acting:
                     await self.pause(reason)
 
     # --- Orders ----------------------------------------------------------------------------------
+
+    @property
+    def can_place(self) -> bool:
+        """Whether orders can be placed: there are no terms until the books were compared."""
+        return self._terms is not None
 
     async def place(self, wanted: Place) -> None:
         """Place the order. One that is denied is stored so, and told to the strategy later."""
@@ -134,7 +140,8 @@ class Acting:
         instance = self._instance
         instance.notes += 1
         row: dict[str, Any] = {"account_id": instance.account_id, "strategy_id": instance.id}
-        row |= {"n": instance.notes, "kind": kind, "text": text, "candle": self.candle}
+        row |= {"n": instance.notes, "kind": storable(kind, 64), "candle": self.candle}
+        row["text"] = storable(text, _MOST_TEXT)
         await self._session.execute(
             insert(StrategyNote).values(row | {"at": func.clock_timestamp()})
         )
@@ -179,7 +186,7 @@ async def set_status(
     before = _condition(instance)
     if instance.status is not status:
         instance.status_since = (await session.scalars(select(func.clock_timestamp()))).one()
-    instance.status, instance.status_reason = status, reason[:500]
+    instance.status, instance.status_reason = status, storable(reason, 500)
     instance.desired = desired or instance.desired
     after = _condition(instance)
     if before != after:
@@ -205,3 +212,10 @@ def _condition(instance: Instance) -> dict[str, Any]:
 def name_of_run(strategy_id: UUID, run: int) -> UUID:
     """Return what the ids of a run's orders are made of: no two runs have the same ones."""
     return strategy_id if run <= 1 else uuid5(strategy_id, str(run))
+
+
+def storable(text: str, most: int) -> str:
+    """Return the text as the database can store it, cut to `most` characters."""
+    text = text.replace("\x00", "?").encode(errors="replace").decode()
+    end = f" … ({len(text)} characters)"
+    return text if len(text) <= most else text[: most - len(end)] + end

@@ -70,7 +70,7 @@ def details(instance: Instance) -> dict[str, Any]:
         return {}
     try:
         return kind.status(kind.load(instance.state))
-    except ValueError:
+    except Exception:  # whatever it is, it is the strategy's, and the rest can be shown
         return {}
 
 
