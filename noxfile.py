@@ -34,9 +34,10 @@ EVERY_TEST = "pytest -n auto"
 # the lowest versions, the others on a newer one. `lowest` runs all of them there.
 CORE_TESTS = "pytest -n auto -m 'core and not thorough'"
 OWN_TESTS = "pytest -n auto -m 'not core and not thorough'"
-# What answers change, beside what is rendered at all.
+# What answers change, beside what is rendered at all, and what needs an extra.
 ANSWER_TESTS = (
     "pytest -n auto -m 'not core' tests/notifications tests/test_main.py tests/test_settings.py"
+    " tests/market/test_candle_parquet.py"
 )
 # What a change by a team is sooner noticed by than by processes that are killed again and again.
 HOUSE_TESTS = f"{OWN_TESTS} --ignore=tests/exchanges" + "".join(
@@ -82,7 +83,8 @@ def samples(
     """A rendered service, installed, passes its own checks."""
     install(session, "render")
     service = render(session, SAMPLES / f"{sample}.yml", work_folder(session) / sample)
-    sync(session, service, python or oldest_python(service), f"--resolution={resolution}")
+    options = [f"--resolution={resolution}"] + ["--all-extras"] * (sample == "full")
+    sync(session, service, python or oldest_python(service), *options)
     with session.chdir(service):
         installed_names = str(HERE / "tests" / "installed_names.py")
         session.run(str(service / ".venv" / "bin" / "python"), installed_names, external=True)
@@ -94,7 +96,7 @@ def lowest(session: nox.Session) -> None:
     """Every test, also the thorough ones, on the oldest Python with the lowest versions."""
     install(session, "render")
     service = render(session, SAMPLES / "full.yml", work_folder(session) / "full")
-    sync(session, service, oldest_python(service), "--resolution=lowest-direct")
+    sync(session, service, oldest_python(service), "--resolution=lowest-direct", "--all-extras")
     verify(session, service, EVERY_TEST)
 
 
