@@ -1,20 +1,19 @@
 """The schemas of `/v1/strategies`."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..market.candles import Timeframe
 from ..market.money import Amount, SignedAmount
 from ..market.words import OrderType, Side, Symbol
 from ..strategies.runner import managing
-from ..strategies.runner.model import Desired, Status, StopMode
+from ..strategies.runner.model import Desired, Status, StopMode, StrategyName
 from .orders import Order
 from .page import FromRow, Page, example
 
-StrategyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _ID = "019ab0c4-6f70-7b21-9c3d-4e5f60718293"
 
 
@@ -289,15 +288,18 @@ class EquityPoint(FromRow):
 
 
 class StrategyPerformance(BaseModel):
-    """Figures of a strategy since it has begun; ratios are shares, null where there is none."""
+    """Figures of a strategy since it has begun, named as in the result of a backtest.
+
+    Ratios are shares, null where there is none.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=example(
             started_at="2026-11-25T09:30:00Z",
-            capital="1000",
-            equity="1001.2",
+            start_equity="1000",
+            final_equity="1001.2",
             total_return=0.0012,
-            buy_and_hold_return=0.0004,
+            buy_and_hold=0.0004,
             max_drawdown=0.0007,
             sharpe=None,
             win_rate=1.0,
@@ -305,19 +307,21 @@ class StrategyPerformance(BaseModel):
             fees="0.31",
             fills=4,
             cycles=1,
+            wins=1,
+            losses=0,
             best="1.5",
             worst="1.5",
-            average_hold_seconds=240.0,
+            average_hold=240.0,
             exposure=0.5,
             points=[{"at": "2026-11-25T09:31:00Z", "equity": "1001.2", "mark": "50000"}],
         )
     )
 
     started_at: datetime | None
-    capital: SignedAmount
-    equity: SignedAmount | None
+    start_equity: SignedAmount = Field(description="The funds that it needs")
+    final_equity: SignedAmount | None = Field(description="What it is worth now")
     total_return: float | None
-    buy_and_hold_return: float | None
+    buy_and_hold: float | None
     max_drawdown: float
     sharpe: float | None
     win_rate: float | None
@@ -325,9 +329,11 @@ class StrategyPerformance(BaseModel):
     fees: SignedAmount
     fills: int
     cycles: int
+    wins: int
+    losses: int
     best: SignedAmount | None
     worst: SignedAmount | None
-    average_hold_seconds: float | None
+    average_hold: float | None = Field(description="In seconds")
     exposure: float | None = Field(description="Share of candles with a position")
     points: list[EquityPoint]
 

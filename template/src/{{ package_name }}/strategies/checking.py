@@ -48,6 +48,21 @@ def check(
     return (None if found else config), found
 
 
+def read_settings(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the settings that are written as NAME=VALUE, and what is wrong with the writing."""
+    given: dict[str, str] = {}
+    wrong: list[str] = []
+    for text in texts:
+        name, is_there, value = (part.strip() for part in text.partition("="))
+        if not is_there or not name:
+            wrong.append(f"{text!r} is not NAME=VALUE")
+        elif name in given:
+            wrong.append(f"{name} is there twice")
+        else:
+            given[name] = value
+    return given, wrong
+
+
 def _is_storable(value: Any) -> bool:
     """Tell whether a database and JSON can have it: no NUL, and no half of a surrogate pair."""
     if isinstance(value, str):

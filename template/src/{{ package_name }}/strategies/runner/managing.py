@@ -319,6 +319,12 @@ async def change_params(
         return instance
 
 
+def params_in_use(instance: Instance) -> dict[str, Any]:
+    """Return its settings, without those that its kind has no more."""
+    known = kind_of(instance.kind).params_type.model_fields
+    return {name: value for name, value in instance.params.items() if name in known}
+
+
 async def _add_version(
     session: AsyncSession, instance: Instance, params: dict[str, Any], actor: str
 ) -> None:

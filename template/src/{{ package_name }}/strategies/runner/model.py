@@ -3,9 +3,10 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -24,6 +25,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ...core.database.tables import Base, new_id, one_of, words
 from ...market.candles import Timeframe
 from ...market.columns import AMOUNT
+
+StrategyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Desired(StrEnum):
