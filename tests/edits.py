@@ -170,12 +170,12 @@ ABOVE: dict[str, list[str | None]] = {
         '    "(ledger)",\n',
         '[tool.outbox]\nname = "ledger"\n\n',
     ],
-    "src/{{ package_name }}/main.py": [
+    "src/{{ package_name }}/main.py.jinja": [
         None,
         "    app.add_resource(open_dispatcher)\n"
         "    app.add_periodic_work(settings.outbox_interval, dispatch)\n",
     ],
-    "src/{{ package_name }}/cli.py": [
+    "src/{{ package_name }}/cli.py.jinja": [
         None,
         '''\
 @cli.command()
@@ -186,11 +186,11 @@ def outbox() -> None:
 
 ''',
     ],
-    "src/{{ package_name }}/settings.py": [
+    "src/{{ package_name }}/settings.py.jinja": [
         None,
         "    monitor: MonitorSettings = MonitorSettings()\n",
     ],
-    "src/{{ package_name }}/api/router.py": [
+    "src/{{ package_name }}/api/router.py.jinja": [
         None,
         '    {"name": "outbox", "description": "What is to be sent."},\n',
         "# The outbox has no routes.\n",
@@ -210,17 +210,17 @@ def outbox() -> None:
 # What the template changes elsewhere. An import stands where isort puts it, not above a marker.
 IMPROVED = [
     (
-        "src/{{ package_name }}/main.py",
+        "src/{{ package_name }}/main.py.jinja",
         "from .trading.service import",
         "from .trading.messages import dispatch, open_dispatcher\nfrom .trading.service import",
     ),
     (
-        "src/{{ package_name }}/cli.py",
+        "src/{{ package_name }}/cli.py.jinja",
         "\n# isort: split\n",
         "from .trading.messages import count_messages\n\n# isort: split\n",
     ),
     (
-        "src/{{ package_name }}/settings.py",
+        "src/{{ package_name }}/settings.py.jinja",
         "from .exchanges.settings import",
         "from .core.config.groups import MonitorSettings\nfrom .exchanges.settings import",
     ),

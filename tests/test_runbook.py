@@ -64,8 +64,9 @@ VALUES = re.compile(
 
 def texts_of_the_source() -> Iterator[str]:
     """Every text in the code, and the parts of those with something between them."""
-    for module in SOURCE.rglob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text())):
+    for module in (*SOURCE.rglob("*.py"), *SOURCE.rglob("*.py.jinja")):
+        code = re.sub(r"{%.*?%}", "", module.read_text())
+        for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield " ".join(node.value.split())
 

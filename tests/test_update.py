@@ -62,7 +62,8 @@ def test_both_sides_stand_in_the_list_they_were_added_to(service: Path) -> None:
     dev = pyproject["dependency-groups"]["dev"]
     assert {"humanize>=4.17,<5", "idna>=3.7,<4"} <= set(project["dependencies"])
     assert {"dirty-equals>=0.9,<1", "iniconfig>=2,<3"} <= set(dev)
-    assert {"otel", "research", "outbox"} == project["optional-dependencies"].keys()
+    extras = {"otel", "sweep", "parquet", "research", "outbox"}
+    assert project["optional-dependencies"].keys() == extras
     assert {"desk-report", "trading-service-outbox"} < project["scripts"].keys()
     assert {"desk", "(ledger)"} <= set(tool["importlinter"]["contracts"][0]["layers"])
     assert {"desk", "outbox"} <= tool.keys()
@@ -146,9 +147,9 @@ def test_an_import_right_below_the_marker_stays_there(tmp_path: Path, module: st
     service = render(tmp_path / "service")
     path = service / module
     dots = "." * module.removeprefix(f"{PACKAGE}/").count("/") + "."
-    natural = f"from {dots} import strategies\nfrom {dots}alpha import beta\n"
+    natural = f"from {dots} import desks\nfrom {dots}alpha import beta\n"
     text = path.read_text().replace(f"\n{MARKER}\n", f"\n{MARKER}\n{natural}", 1)
-    path.write_text(f"{text}\n\nOURS = [strategies, beta]\n")
+    path.write_text(f"{text}\n\nOURS = [desks, beta]\n")
     assert f"{MARKER}\n{natural}" in path.read_text()
     before = path.read_text()
     assert_succeeds("ruff", "check", "--no-cache", "--fix", folder=service)

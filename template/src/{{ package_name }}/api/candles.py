@@ -108,7 +108,7 @@ class CandleFetch(BaseModel):
 
 
 class CandlesFetched(BaseModel):
-    """What became of the candles up to `until`: new ones, those stored alike, and replaced ones.
+    """Count of the candles up to `until`: new ones, those stored alike, and replaced ones.
 
     Where `is_done` is false, ask again with `from` set to `until`.
     """

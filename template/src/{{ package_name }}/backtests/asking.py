@@ -66,7 +66,7 @@ class UnusableError(Exception):
 
 @dataclass
 class Understood:
-    """What could be understood so far. `given` are the settings of the strategy, as text."""
+    """Everything understood so far. `given` are the settings of the strategy, as text."""
 
     faults: list[str] = field(default_factory=list)
     strategy: Strategy[Any, Any] | None = None

@@ -12,7 +12,7 @@ from .terms import Holding, Run
 
 
 class Metrics(NamedTuple):
-    """What became of the money. A share is 0.05 for 5 %; None is what can't be said.
+    """Result in figures. A share is 0.05 for 5 %; None is what can't be said.
 
     Amounts are in quote units. `cycles` counts those that are closed; hold is in seconds.
     `buy_and_hold` is the return of having bought at the first open, without fees.

@@ -33,7 +33,7 @@ METRICS: Final = (
 
 
 class Try(NamedTuple):
-    """What one set of settings has brought, and what on the candles that were held out."""
+    """Result of one set of settings, and that on the candles that were held out."""
 
     metrics: Metrics
     held_out: Metrics | None

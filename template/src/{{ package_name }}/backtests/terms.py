@@ -1,4 +1,4 @@
-"""What a backtest is given, and what it leaves behind."""
+"""Terms of a backtest, and all that it leaves behind."""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,7 +12,7 @@ ZERO = Decimal(0)
 
 
 class Terms(NamedTuple):
-    """What a backtest begins with, and what it assumes of the exchange.
+    """Money that a backtest begins with, and assumptions about the exchange.
 
     `spread_ppm`: bid and ask together are so many millionths of the price apart. Of a candle's
     volume at most the share `max_participation` is filled.
@@ -64,7 +64,7 @@ class Trade(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What is owned from the end of a candle on, until the next holding."""
+    """Funds that are owned from the end of a candle on, until the next holding."""
 
     candle: int
     quote: Decimal
@@ -72,7 +72,7 @@ class Holding(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What has happened in a backtest. `holdings` begins with what there was before it.
+    """Record of a backtest. `holdings` begins with what there was before it.
 
     `notes` counts the strategy's notes by their kind; `closed` is what became of orders that were
     not filled, by reason. `paused` is the strategy's own reason, if it has asked to be paused.

@@ -38,7 +38,7 @@ class Change(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What became of candles: how many were new, were there alike, and have replaced others."""
+    """Count of candles: how many were new, were there alike, and have replaced others."""
 
     inserted: int = 0
     equal: int = 0

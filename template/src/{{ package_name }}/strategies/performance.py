@@ -1,4 +1,4 @@
-"""How well it went: the figures of a run, live or in a backtest, by the same formulae.
+"""Performance: the figures of a run, live or in a backtest, by the same formulae.
 
 docs/backtests.md has them in words. A share is 0.05 for 5 %; None is what can't be said.
 """

@@ -77,7 +77,7 @@ class Fill(NamedTuple):
 
 
 class CloseReason(StrEnum):
-    """Why an order has ended without being filled: the venue's word for it, or ours for `denied`"""
+    """Reason why an order has ended unfilled: the venue's word for it, or ours for `denied`."""
 
     CANCELED = "canceled"
     REJECTED = "rejected"
@@ -189,7 +189,7 @@ StateT = TypeVar("StateT")
 
 
 class Config(NamedTuple, Generic[ParamsT]):
-    """What a strategy knows beside its state. `version` counts the changes of its settings."""
+    """Knowledge of a strategy beside its state. `version` counts the changes of its settings."""
 
     params: ParamsT
     market: Market
@@ -220,7 +220,7 @@ class PlannedOrder(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What a strategy would do first, and the funds that it needs for all it may do."""
+    """Orders that a strategy would begin with, and the funds for all that it may do."""
 
     levels: Sequence[Decimal]
     orders: Sequence[PlannedOrder]

@@ -52,7 +52,7 @@ class SeededPrice:
     anchor: int
     """The price that it moves around."""
     heights: tuple[int, ...] = field(init=False, repr=False)
-    """How far each wave goes at most, the quickest first."""
+    """Bound of how far each wave goes, the quickest first."""
 
     def __post_init__(self) -> None:
         lowest = self.anchor * _VOLATILITY_PPM // 1_000_000

@@ -28,7 +28,7 @@ Read = Callable[[str, Timeframe, int, int], Awaitable[Candles]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is replayed, and when: at `begin` happens what happened at `start`.
+    """Candles that are replayed, and their time: at `begin` happens what happened at `start`.
 
     Nothing that was stored for a time after `begin` is: it may be a candle of the replay itself.
     """

@@ -108,7 +108,7 @@ class PaperSettings(Group):
 
     @property
     def replay(self) -> Plan | None:
-        """What is replayed; None where nothing is."""
+        """The replay; None where there is none."""
         if self.prices != "replay" or self.replay_from is None or self.replay_begin is None:
             return None
         return Plan(self.replay_timeframe, self.replay_from, self.replay_begin, self.replay_speed)

@@ -1,4 +1,4 @@
-"""What settings of GRID can have against them, and what it would do first."""
+"""Faults of GRID's settings, and the orders that it would begin with."""
 
 from decimal import Decimal
 from itertools import pairwise

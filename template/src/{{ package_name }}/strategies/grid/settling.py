@@ -1,4 +1,4 @@
-"""What GRID does when an order was filled or has ended: the order's slot says what is next."""
+"""GRID when an order was filled or has ended: the order's slot says what is next."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What GRID knows. Most candles change nothing of it."""
+"""State of GRID. Most candles change nothing of it."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -10,7 +10,7 @@ from ..strategy import OrderKey
 ZERO = Decimal(0)
 
 PATIENCE_SECONDS = 30
-"""What is asked for and has not happened for so long is asked for again."""
+"""Seconds: what is asked for and has not happened for so long is asked for again."""
 
 
 class Phase(StrEnum):
@@ -56,12 +56,12 @@ class Slot(NamedTuple):
     carry: Decimal = ZERO
     """Base currency that it owns."""
     cost: Decimal = ZERO
-    """What that has cost, in quote currency."""
+    """Cost of that, in quote currency."""
     cycle: int = 0
     n: int = 0
     rejects: int = 0
     reason: str = ""
-    """Why it has no order."""
+    """Reason why it has no order."""
 
     def key(self, number: int) -> OrderKey:
         letter = "b" if self.side is Side.BUY else "s"
@@ -93,11 +93,11 @@ class Exit(NamedTuple):
     asked_at: int
     available: Decimal
     price: Decimal
-    """What it was worth then, about."""
+    """Worth of it then, about."""
     sale: OrderKey | None = None
     tries: int = 0
     carry: Decimal = ZERO
-    """What is to be sold, taken from the slots."""
+    """Base that is to be sold, taken from the slots."""
     cost: Decimal = ZERO
 
 
@@ -107,11 +107,11 @@ class State(NamedTuple):
     phase: Phase = Phase.WAITING
     where: Where = Where.IN_RANGE
     is_due: bool = False
-    """Whether something is to be placed after the next candle."""
+    """Flag: something is to be placed after the next candle."""
     version: int = 0
     levels: tuple[Decimal, ...] = ()
     quantities: tuple[Decimal, ...] = ()
-    """What each slot buys."""
+    """Quantity that each slot buys."""
     slots: tuple[Slot, ...] = ()
     stop: Decimal | None = None
     started_at: int = 0

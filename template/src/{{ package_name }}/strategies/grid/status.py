@@ -1,4 +1,4 @@
-"""What people see of GRID: each slot with its order, or the reason why it has none."""
+"""Status of GRID for people: each slot with its order, or the reason why it has none."""
 
 from typing import Any
 

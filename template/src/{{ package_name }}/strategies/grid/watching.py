@@ -1,4 +1,4 @@
-"""What GRID does when a candle has closed: nothing, as a rule. Its orders wait by themselves."""
+"""GRID when a candle has closed: nothing, as a rule. Its orders wait by themselves."""
 
 from collections.abc import Sequence
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What HYPERRSI does when a candle has closed."""
+"""HYPERRSI when a candle has closed."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What settings of HYPERRSI can have against them beyond their own bounds."""
+"""Faults of HYPERRSI's settings beyond their own bounds."""
 
 from decimal import Decimal
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""What HYPERRSI would do first, and the funds it needs."""
+"""Order that HYPERRSI would begin with, and the funds it needs."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""What HYPERRSI does when an order was filled or has ended."""
+"""HYPERRSI when an order was filled or has ended."""
 
 from ...market.money import exact
 from ..strategy import HALT_CODES, Config, Fill, Intent, Note, OrderClosed, OrderKey, Pause

@@ -1,4 +1,4 @@
-"""What HYPERRSI sees in the closes: the RSI, the trend, and whether it is time to buy."""
+"""Signals of HYPERRSI in the closes: the RSI, the trend, and whether it is time to buy."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class Signals(NamedTuple):
     """The RSI one candle earlier."""
     now: float | None = None
     until: int = 0
-    """When the newest candle has closed; 0 before the first."""
+    """Time at which the newest candle has closed; 0 before the first."""
 
     def after(self, candle: Candle) -> "Signals":
         rsi, ema, sma, _, before, _ = self

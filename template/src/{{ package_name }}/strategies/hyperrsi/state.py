@@ -1,4 +1,4 @@
-"""What HYPERRSI knows. A candle changes `signals`, and orders and fills change `trade`."""
+"""State of HYPERRSI. A candle changes `signals`, and orders and fills change `trade`."""
 
 from decimal import Decimal
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from .signals import Signals
 ZERO = Decimal(0)
 
 PATIENCE_SECONDS = 30
-"""What is asked for and has not happened for so long is asked for again."""
+"""Seconds: what is asked for and has not happened for so long is asked for again."""
 
 
 class Opened(NamedTuple):
@@ -34,22 +34,22 @@ class Exit(NamedTuple):
 
     role: str
     asked_at: int
-    """When it was last asked for what has not happened yet."""
+    """Time at which it was last asked for what has not happened yet."""
     available: Decimal
     price: Decimal
-    """What it was worth then, about."""
+    """Worth of it then, about."""
     sale: OrderKey | None = None
     tries: int = 0
 
 
 class Position(NamedTuple):
-    """What was bought since flat. `cost` and `bought` are of all entries, fees apart."""
+    """Position since flat. `cost` and `bought` are of all entries, fees apart."""
 
     entries: int = 0
     bought: Decimal = ZERO
     cost: Decimal = ZERO
     held: Decimal = ZERO
-    """What is left of it, after fees in the base currency."""
+    """Rest of it, after fees in the base currency."""
     last_price: Decimal = ZERO
     add_at: Decimal = ZERO
     """Price at or below which the next entry may be."""
@@ -60,9 +60,9 @@ class Position(NamedTuple):
     ladders: int = 0
     """Ladders that were placed: the `n` of the next one's orders."""
     is_ladder_due: bool = False
-    """Whether the take-profits are to be placed anew, once those that rest have ended."""
+    """Flag: the take-profits are to be placed anew, once those that rest have ended."""
     asked_at: int = 0
-    """When their cancellation was last asked for; 0 if it was not."""
+    """Time at which their cancellation was last asked for; 0 if it was not."""
     stop: Decimal | None = None
     exit: Exit | None = None
 
@@ -71,7 +71,7 @@ class Position(NamedTuple):
         return divide(self.cost, self.bought)
 
     def is_flat(self, lot: Decimal) -> bool:
-        """Whether less than a lot is left: dust."""
+        """Tell whether less than a lot is left: dust."""
         return floor_to(self.held, lot) == 0
 
 

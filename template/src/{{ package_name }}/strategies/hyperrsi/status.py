@@ -1,4 +1,4 @@
-"""What people see of HYPERRSI."""
+"""Status of HYPERRSI for people."""
 
 from typing import Any
 

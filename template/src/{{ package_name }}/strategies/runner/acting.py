@@ -1,4 +1,4 @@
-"""What a strategy wants, done in the transaction of its step: orders, notes, pauses."""
+"""Intents of a strategy, done in the transaction of its step: orders, notes, pauses."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -52,7 +52,7 @@ class Acting:
         self.candle: datetime | None = None
         """Opening of the candle that the notes are about."""
         self.is_silent = False
-        """Whether notes are not kept: the candles before the beginning are only to warm up."""
+        """Flag: notes are not kept, for the candles before the beginning are only to warm up."""
 
     async def do(self, intents: Sequence[Intent]) -> None:
         """Do it all, in its order."""

@@ -22,7 +22,7 @@ FIGURE_SECONDS: Final = 5.0
 
 
 class Strategies:
-    """What runs strategies in this process."""
+    """The running of strategies in this process."""
 
     def __init__(
         self, resources: Resources, settings: RunnerSettings, fees: Fees, trading: Trading

@@ -1,4 +1,4 @@
-"""What the commands of strategies print.
+"""Output of the commands of strategies.
 
 What a command prints is imported when it is run, so that no other one waits for that.
 """
