@@ -1,6 +1,7 @@
 """The schemas of `/v1/strategies`."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..market.candles import Timeframe
 from ..market.money import Amount, SignedAmount
 from ..market.words import OrderType, Side, Symbol
+from ..strategies.finding import find_kinds
 from ..strategies.runner import managing
 from ..strategies.runner.model import Desired, Status, StopMode, StrategyName
 from .orders import Order
 from .page import FromRow, Page, example
 
 _ID = "019ab0c4-6f70-7b21-9c3d-4e5f60718293"
+
+KIND, STRATEGY = next(iter(find_kinds().items()))
+"""A kind of strategy that this service has, for examples that can be sent as they are."""
+PARAMS = STRATEGY.example(Decimal(50_000))
 
 
 class NewStrategy(BaseModel):
@@ -23,11 +29,11 @@ class NewStrategy(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra=example(
-            kind="grid",
-            name="grid-1",
+            kind=KIND,
+            name=f"{KIND}-1",
             symbol="BTC-USDT",
             timeframe="1m",
-            params={"min_price": "45000", "max_price": "55000", "grid_num": 10, "amount": "100"},
+            params=PARAMS,
         ),
     )
 
@@ -44,9 +50,7 @@ class NewStrategy(BaseModel):
 class NewParams(BaseModel):
     """Settings that a strategy is to have, all of them: what is left out is the default."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(params={"investment": "300"})
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(params=PARAMS))
 
     params: dict[str, Any]
 
@@ -100,11 +104,11 @@ class StrategyView(BaseModel):
         json_schema_extra=example(
             id=_ID,
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
-            kind="grid",
-            name="grid-1",
+            kind=KIND,
+            name=f"{KIND}-1",
             symbol="BTC-USDT",
             timeframe="1m",
-            params={"min_price": "45000", "max_price": "55000", "grid_num": 10, "amount": "100"},
+            params=PARAMS,
             params_version=1,
             desired="running",
             status="running",
@@ -165,7 +169,7 @@ class StrategyParams(FromRow):
     model_config = ConfigDict(
         json_schema_extra=example(
             version=2,
-            params={"investment": "300"},
+            params=PARAMS,
             changed_by="019ab0c4-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
             request_id="0f8fad5b-d9cb-469f-a165-70867728950e",
             created_at="2026-11-25T09:30:00Z",
@@ -343,10 +347,10 @@ class StrategyKind(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra=example(
-            kind="grid",
-            title="Grid: buys low and sells high between two prices",
-            params={"type": "object", "properties": {"grid_num": {"default": 20}}},
-            fixed=["grid_num"],
+            kind=KIND,
+            title=STRATEGY.title,
+            params={"type": "object", "properties": {name: {} for name in PARAMS}},
+            fixed=sorted(STRATEGY.fixed),
         )
     )
 
