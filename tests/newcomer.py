@@ -22,16 +22,24 @@ from threading import Timer
 ROOT = Path(__file__).parent.parent
 FIRST_PORT = 8137
 LONGEST_WAIT = 120  # seconds
+LONGEST_TEST = 900
 ENDS = re.compile(r"^## (?:What it needs|Every day)$", re.MULTILINE)
 BLOCK = re.compile(r"^```(?:json)?\n(.*?)^```$|((?:^ {4}[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 ANSWER_ID = re.compile(r'"id": ?"([0-9a-f-]{36})"')
+# What comes a moment later: in the answer to this, that is waited for.
+AWAITED = {" strategy list": "! grep ' starting '", " strategy notes ": "grep ."}
 # What differs from one run to the next.
 CHANGING = [
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "TIME"),
     (re.compile(r"sk_a_[\w-]{43}"), "KEY"),
-    (re.compile(r"in \d+\.\d s"), "in SECONDS"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "TIME"),
+    (re.compile(r"in \d+\.\d+ ?s"), "in SECONDS"),
+    (re.compile(r"(starts? at|^At) [\d.]+"), r"\1 PRICE"),
+    (re.compile(r"(market +)[\d.]+"), r"\1QTY"),
+    (re.compile(r"TIME  (?:entry|exit|stays): .+"), "TIME  DECISION"),  # as the price has it
+    (re.compile(r"   +"), "  "),  # a column is as wide as what stands in it
     (re.compile(r'("(?:\w*price|unrealized_pnl|fees)": ?)"-?[\d.]+"'), r'\1"PRICE"'),
 ]
 
@@ -132,19 +140,33 @@ class Terminal:
         self._set = ""
 
     def run(self, command: str) -> str:
-        """Return what a command prints. A stream is left after the first event of a position."""
+        """Return what a command prints; one that fails ends all of it.
+
+        A stream is left after the first event of a position. What is AWAITED is asked for again.
+        """
         for shown, own in self.ids.items():
             command = command.replace(shown, own)
         command = command.replace("uv run", "uv run --no-sync")
-        if re.match(r"\w+(?:=|\(\))", command):
+        if re.match(r"[\w-]+(?:=|\(\))", command):
             self._set += f"{command}\n"
             return ""
         print(f"$ {command.rstrip()}", flush=True)
+        for reading, wanted in AWAITED.items():
+            if reading in command:
+                asking = f'came="$({command.rstrip()})" && {wanted} <<<"$came" >/dev/null'
+                command = f'until {asking}; do sleep 0.5; done; echo "$came"'
         if "/stream" not in command:
-            return self._bash(command).communicate(timeout=LONGEST_WAIT)[0]
+            return self._printed(command)
         with self._bash(f"exec {command}") as following:
             printed = read_until("event: position", following)
             following.kill()
+        return printed
+
+    def _printed(self, command: str) -> str:
+        running = self._bash(command)
+        printed = running.communicate(timeout=LONGEST_TEST)[0]
+        if running.returncode:
+            sys.exit(f"{command.rstrip()} has ended with {running.returncode}: {printed}")
         return printed
 
     def _bash(self, command: str) -> "subprocess.Popen[str]":

@@ -19,8 +19,12 @@ def test_table_of_questions_is_that_of_copier(tmp_path: Path) -> None:
     answers = yaml.safe_load((render(tmp_path) / ".copier-answers.yml").read_text())
     rows = []
     for name, question in ASKED.items():
-        others = [choice for choice in question.get("choices", []) if choice != answers[name]]
-        rows.append(f"| `{name}` | {' · '.join([answers[name], *others])} | {question['help']} |\n")
+        default, others = answers[name], question.get("choices", [])
+        if question.get("multiselect"):
+            assert default == others
+            default, others = ", ".join(default), ["any of them, or none"]
+        choices = [default, *(choice for choice in others if choice != default)]
+        rows.append(f"| `{name}` | {' · '.join(choices)} | {question['help'].strip()} |\n")
     assert "|---|---|---|\n" + "".join(rows) + "\n" in (ROOT / "README.md").read_text()
 
 
@@ -166,7 +170,7 @@ def test_keys_are_created_for_an_account(service: Path) -> None:
 
 
 SETTING = re.compile(
-    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY|CANDLES)_[A-Z_]*[A-Z])\b"
+    r"`((?:DB|REDIS|HTTP|LOG|HEALTH|ALERTS|MONITOR|METRICS|RISK|PAPER|RECONCILE|KEY|CANDLES|STRATEGIES|BACKTEST)_[A-Z_]*[A-Z])\b"
 )
 NO_SETTINGS = {"DB_SSL", "REDIS_USER"}  # said to be none
 

@@ -171,6 +171,25 @@ HTTP, TELEGRAM, SLACK = (
     f"{PACKAGE}/notifications/{name}.py" for name in ("http", "telegram", "slack")
 )
 SLACKS_TESTS = "tests/notifications/test_slack.py"
+OF_STRATEGIES = [
+    f"{PACKAGE}/strategies",
+    f"{PACKAGE}/backtests",
+    f"{PACKAGE}/api/strategies.py",
+    f"{PACKAGE}/api/backtests.py",
+    "tests/strategies",
+    "tests/backtests",
+    "docs/running-strategies.md",
+    "docs/backtests.md",
+    "deploy/prometheus/strategies.yml",
+]
+GRIDS, HYPERRSIS = (
+    [
+        f"{PACKAGE}/strategies/{kind}",
+        f"tests/strategies/{kind}",
+        f"tests/backtests/test_{kind}_trace.py",
+    ]
+    for kind in ("grid", "hyperrsi")
+)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +205,9 @@ SLACKS_TESTS = "tests/notifications/test_slack.py"
         ({"alerts": "telegram"}, [HTTP, TELEGRAM], [SLACK, SLACKS_TESTS]),
         ({"alerts": "slack"}, [HTTP, SLACK, SLACKS_TESTS], [TELEGRAM]),
         ({"alerts": "both"}, [HTTP, TELEGRAM, SLACK, SLACKS_TESTS], []),
+        ({"strategies": []}, [f"{PACKAGE}/trading/candles"], OF_STRATEGIES),
+        ({"strategies": ["grid"]}, [*OF_STRATEGIES, *GRIDS], HYPERRSIS),
+        ({"strategies": ["hyperrsi"]}, [*OF_STRATEGIES, *HYPERRSIS], GRIDS),
     ],
     ids=str,
 )

@@ -178,6 +178,17 @@ def test_changed_answer_brings_and_removes_what_it_is_about(
     assert files_of(service) == files_of(fresh)
 
 
+def test_strategies_that_are_switched_off_and_on_again_leave_no_trace(tmp_path: Path) -> None:
+    """Each time, the service is what the answer would have rendered at first."""
+    template = released_template(tmp_path / "template")
+    service = render(tmp_path / "service", template)
+    commit(service, "Render the template")
+    for strategies in ([], ["grid", "hyperrsi"]):
+        fresh = render(tmp_path / f"fresh-{len(strategies)}", template, strategies=strategies)
+        assert files_of(update(service, strategies=strategies)) == files_of(fresh)
+        commit(service, "Update")
+
+
 def test_conflict_would_be_seen_here(tmp_path: Path) -> None:
     """Both sides change one line: the check that finds no conflicts above finds this one."""
     template = released_template(tmp_path / "template")

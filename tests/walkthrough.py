@@ -1,60 +1,79 @@
-"""Does what the page "Where to put things" tells, word by word.
+"""Does what pages of a service tell, word by word.
 
-`python tests/walkthrough.py SERVICE` adds the page's resource to a rendered service whose
-environment is installed, with the page's own code and commands.
+`python tests/walkthrough.py SERVICE` adds the resource of "Where to put things" and the strategy of
+"Strategies" to a rendered service whose environment is installed, with the pages' own code and
+commands, and runs every command that the pages on candles, backtests and strategies show. Names of
+pages after it have it follow only these, such as `strategies.md`.
 """
 
 import re
-import signal
-import subprocess
 import sys
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
-from threading import Timer
 
+from newcomer import BLOCK, Terminal, commands_in, compare, dev
 from teamwork import insert_below
 
-PAGE = Path("docs") / "where-to-put-things.md"
 MARKER = "# yours below"
-PORT = "8137"
+PORT = 8137
+PAGES = (
+    "where-to-put-things.md",
+    "strategies.md",
+    "running-strategies.md",
+    "candles.md",
+    "backtests.md",
+)
 FILE = re.compile(r"^`([\w./]+)`:\n\n```python\n(.*?)```$", re.DOTALL | re.MULTILINE)
-COMMAND = re.compile(r"^    (uv run .+)$", re.MULTILINE)
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(r"^```python\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
-def main(service: Path) -> None:
-    """Add the files and lines of the page, then run its commands while `dev` runs."""
-    text = (service / PAGE).read_text()
-    text = text[text.index("## Add a resource") : text.index("## Add something")]
+def main(service: Path, *chosen: str) -> None:
+    """Follow each page, or the chosen ones, while `dev` runs. It notices the files of the second."""
+    resource, strategy, *others = PAGES
+    pages = {name: (service / "docs" / name).read_text() for name in chosen or PAGES}
+    if text := pages.pop(resource, ""):
+        text = text[text.index("## Add a resource") : text.index("## Add something")]
+        write_files(service, text)
+        _add_to_router(service, text)
+    with dev(service, PORT):
+        if text:
+            follow(service, text)
+        if text := pages.get(strategy):
+            write_files(service, text)
+            follow(service, text)
+        with ThreadPoolExecutor(max_workers=2) as two:  # these are about different things
+            list(two.map(follow, repeat(service), filter(None, map(pages.get, others))))
+
+
+def write_files(service: Path, text: str) -> None:
+    """Write each file that a page shows whole."""
     for name, code in FILE.findall(text):
         (service / name).write_text(code)
-    _add_to_router(service, text)
-    commands = COMMAND.findall(text)
-    (program,) = {
-        found[1] for line in commands if (found := re.search(r"env ([\w-]+) migrate", line))
-    }
-    dev = subprocess.Popen(
-        [service / ".venv" / "bin" / program, "dev", "--port", PORT],  # itself, to be killed
-        cwd=service,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    ending = Timer(120, dev.kill)  # or the loop below would wait for ever
-    ending.start()
-    try:
-        assert dev.stdout is not None
-        for line in dev.stdout:
-            if line.startswith("Serving "):
-                ending.cancel()
-                break
+
+
+def follow(service: Path, text: str) -> None:
+    """Run the commands of a page, one after the other, and compare what they print."""
+    program = tomllib.loads((service / "pyproject.toml").read_text())["project"]["name"]
+    terminal = Terminal(service)
+    terminal.run(f'''{program}() {{ uv run --env-file .dev/env {program} "$@"; }}''')
+    terminal.run(f"API=http://127.0.0.1:{PORT}/v1")
+    terminal.run('AUTH="Authorization: Bearer $(cat .dev/api-key)"')
+    came = ""
+    blocks = BLOCK.findall(PYTHON.sub("", SHELL.sub(_indented, text)))
+    assert any(typed for _, typed in blocks), "the page shows no command"
+    for shown, typed in blocks:
+        if shown:
+            terminal.ids |= compare(shown, came)
+            came = ""
         else:
-            sys.exit("dev did not start")
-        for command in commands:
-            print(f"$ {command}", flush=True)
-            installed = command.replace("uv run", "uv run --no-sync")
-            subprocess.run(installed, shell=True, cwd=service, check=True)
-    finally:
-        ending.cancel()
-        dev.send_signal(signal.SIGTERM)
-        dev.wait(30)
+            came = "\n".join([came, *map(terminal.run, commands_in(typed))])
+
+
+def _indented(block: re.Match[str]) -> str:
+    return re.sub(r"^(?=.)", "    ", block[1], flags=re.MULTILINE)
 
 
 def _add_to_router(service: Path, text: str) -> None:
@@ -68,4 +87,4 @@ def _add_to_router(service: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).absolute())
+    main(Path(sys.argv[1]).absolute(), *sys.argv[2:])

@@ -19,6 +19,8 @@ class Exchange:
     periodic: list[tuple[float, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     look_seconds: float = 0.25
     """Seconds after which an account with open orders is looked at, though nothing was told."""
+    candle_seconds: float = 1.0
+    """Seconds after its end at which a candle is asked for first: many an exchange lags."""
 
 
 def open_exchange(
@@ -30,4 +32,5 @@ def open_exchange(
     assert isinstance(settings, ExchangeSettings)
     paper = PaperExchange(database, settings, on_change=on_change)
     # Whichever replica fills an order tells itself of it: others need not ask often.
-    return Exchange(paper, [(settings.paper.tick_ms / 1000, paper.advance)], look_seconds=2.0)
+    works = [(settings.paper.tick_ms / 1000, paper.advance)]
+    return Exchange(paper, works, look_seconds=2.0, candle_seconds=0.1)

@@ -17,7 +17,7 @@ from ..core.process.periodic import every
 from ..exchanges.client import ExchangeClient
 from ..exchanges.factory import open_exchange
 from ..market.instruments import Instrument
-from .candles.collector import COLLECT_SECONDS, Collector
+from .candles.collector import Collector
 from .codes import TradingErrorCode
 from .dispatcher import Dispatcher
 from .figures import show_figures
@@ -59,7 +59,11 @@ class Trading:
             resources.database, self.quotes.last, settings.risk, resources.alerts
         )
         self.candles = Collector(
-            resources.database.sessions, self.exchange, settings.candles, resources.alerts
+            resources.database.sessions,
+            self.exchange,
+            settings.candles,
+            resources.alerts,
+            first_seconds=exchange.candle_seconds,
         )
         self._database = resources.database
         self._look_seconds = exchange.look_seconds
@@ -143,7 +147,7 @@ async def open_trading(resources: Resources) -> AsyncIterator[Trading]:
         (0, trading.dispatch),
         (0, trading.look),
         (LOOK_SECONDS, trading.breaker.run_once),
-        (COLLECT_SECONDS, trading.candles.run_once),
+        (0, trading.candles.run),
         (POLL_SECONDS, partial(trading.wakes.publish, resources.redis, channel)),
         (POLL_SECONDS, partial(trading.wakes.listen, resources.redis, channel)),
     ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,11 +21,29 @@ from ...trading.orders.placing import OrderRequest, Terms, place_order
 from ...trading.orders.queries import find_order
 from ..order_ids import client_order_id
 from ..strategy import Cancel, Intent, Note, OrderKey, Pause, Place
+from .counting import Worth
 from .model import Desired, Instance, Status, StrategyNote, StrategyOrder
 from .telling import Telling
 
 _TRIM_EVERY: Final = 100
 _MOST_TEXT: Final = 2000
+_STORE: Final = text("""
+    WITH noted AS (
+        INSERT INTO strategy_notes (account_id, strategy_id, n, at, candle, kind, text)
+        SELECT CAST(:account AS uuid), CAST(:strategy AS uuid), note.n, clock_timestamp(),
+            CAST(:candle AS timestamptz), note.kind, note.text
+        FROM unnest(
+            CAST(:numbers AS bigint[]), CAST(:kinds AS varchar[]), CAST(:texts AS text[])
+        ) AS note (n, kind, text)
+    )
+    INSERT INTO equity_snapshots (account_id, strategy_id, at, cash, base, mark, equity)
+    SELECT CAST(:account AS uuid), CAST(:strategy AS uuid), worth.* FROM (VALUES (
+        CAST(:at AS timestamptz), CAST(:cash AS numeric), CAST(:base AS numeric),
+        CAST(:mark AS numeric), CAST(:equity AS numeric)
+    )) AS worth (at, cash, base, mark, equity)
+    WHERE worth.at IS NOT NULL ON CONFLICT DO NOTHING
+""")
+_NOTHING: Final = Worth(None, None, None, None, None)
 _NOT_STORED: Final = {
     TradingErrorCode.CLIENT_ORDER_ID_REUSED,
     InstrumentErrorCode.INSTRUMENT_NOT_FOUND,
@@ -49,6 +67,7 @@ class Acting:
         self._terms = terms
         self._telling = telling
         self._most_notes = most_notes
+        self._notes: list[tuple[int, str, str]] = []
         self.candle: datetime | None = None
         """Opening of the candle that the notes are about."""
         self.is_silent = False
@@ -63,7 +82,7 @@ class Acting:
                 case Cancel(key):
                     await self.cancel(key)
                 case Note():
-                    await self._note_of_strategy(intent)
+                    self._note_of_strategy(intent)
                 case Pause(reason):
                     await self.pause(reason)
 
@@ -99,14 +118,14 @@ class Acting:
         except TradingException as refusal:
             if refusal.code in _NOT_STORED:
                 raise
-            await self.note("denied", f"{wanted.role}: {refusal.message} ({refusal.code})")
+            self.note("denied", f"{wanted.role}: {refusal.message} ({refusal.code})")
 
     async def cancel(self, key: OrderKey) -> None:
         """Have the order canceled. One that has ended already is told, as always."""
         name = self._name_of(key)
         order = await find_order(self._session, self._instance.account_id, name)
         if order is None:
-            await self.note("unknown_order", f"{key.role}: there is no such order to cancel")
+            self.note("unknown_order", f"{key.role}: there is no such order to cancel")
             return
         await self.cancel_stored(order)
 
@@ -129,23 +148,32 @@ class Acting:
 
     # --- Notes -----------------------------------------------------------------------------------
 
-    async def _note_of_strategy(self, note: Note) -> None:
+    def _note_of_strategy(self, note: Note) -> None:
         if note.alert:
             self.alert(note.kind, note.text)
         if not self.is_silent:
-            await self.note(note.kind, note.text)
+            self.note(note.kind, note.text)
 
-    async def note(self, kind: str, text: str) -> None:
-        """Write down why something was done or not; of old notes, the oldest are forgotten."""
-        instance = self._instance
-        instance.notes += 1
-        row: dict[str, Any] = {"account_id": instance.account_id, "strategy_id": instance.id}
-        row |= {"n": instance.notes, "kind": storable(kind, 64), "candle": self.candle}
-        row["text"] = storable(text, _MOST_TEXT)
-        await self._session.execute(
-            insert(StrategyNote).values(row | {"at": func.clock_timestamp()})
-        )
-        if instance.notes % _TRIM_EVERY == 0:
+    def note(self, kind: str, text: str) -> None:
+        """Write down why something was done or not; it is stored by `finish`."""
+        self._instance.notes += 1
+        self._notes.append((self._instance.notes, storable(kind, 64), storable(text, _MOST_TEXT)))
+
+    async def finish(self, worth: Worth | None = None) -> None:
+        """Store the notes and what the strategy is worth, all in one statement.
+
+        Of old notes, the oldest are forgotten.
+        """
+        instance, notes = self._instance, self._notes
+        if not notes and worth is None:
+            return
+        self._notes = []
+        numbers, kinds, texts = ([note[i] for note in notes] for i in range(3))
+        values = {"account": instance.account_id, "strategy": instance.id, "candle": self.candle}
+        values |= {"numbers": numbers, "kinds": kinds, "texts": texts}
+        values |= (worth or _NOTHING)._asdict()
+        await self._session.execute(_STORE, values)
+        if any(n % _TRIM_EVERY == 0 for n in numbers):
             await self._session.execute(
                 delete(StrategyNote)
                 .where(
@@ -164,7 +192,7 @@ class Acting:
             await set_status(
                 self._session, self._instance, Status.PAUSED, reason, "service", Desired.PAUSED
             )
-        await self.note("paused", reason)
+        self.note("paused", reason)
         self.alert("paused", reason)
 
     def alert(self, kind: str, text: str) -> None:

@@ -1,16 +1,17 @@
 """Counting what a strategy has: its fills, and what it is worth at each close."""
 
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...market.candles import Candle
 from ...market.money import cost, exact, multiply, proceeds
 from ...market.words import Side
 from ..strategy import Fill
-from .model import EquitySnapshot, Instance, StrategyOrder
+from .model import Instance, StrategyOrder
 
 
 async def book_fill(
@@ -40,21 +41,19 @@ async def book_fill(
     )
 
 
-async def store_equity(session: AsyncSession, instance: Instance, candle: Candle) -> None:
-    """Store what the strategy is worth at the close of the candle."""
+class Worth(NamedTuple):
+    """What a strategy has and is worth at a time; all of it None where nobody wants to know."""
+
+    at: datetime | None
+    cash: Decimal | None
+    base: Decimal | None
+    mark: Decimal | None
+    equity: Decimal | None
+
+
+def worth_at(instance: Instance, candle: Candle) -> Worth:
+    """Return what the strategy is worth at the close of the candle."""
     mark = multiply(Decimal(candle.close), candle.scale.tick)
     with exact():
         equity = instance.cash + proceeds(instance.base, mark)
-    await session.execute(
-        insert(EquitySnapshot)
-        .values(
-            account_id=instance.account_id,
-            strategy_id=instance.id,
-            at=candle.closed_at,
-            cash=instance.cash,
-            base=instance.base,
-            mark=mark,
-            equity=equity,
-        )
-        .on_conflict_do_nothing()
-    )
+    return Worth(candle.closed_at, instance.cash, instance.base, mark, equity)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...market.instruments import Instrument
 from ...market.money import exact
 from ...market.words import Liquidity, Side
 from ...trading.balances import Balance
@@ -109,23 +110,36 @@ def _time(iso: str) -> datetime:
     return datetime.fromisoformat(iso)
 
 
-async def available(session: AsyncSession, instance: Instance, base_currency: str) -> Decimal:
-    """Return the base currency that the instance may sell, what its own orders hold included."""
-    free = (
-        select(Balance.available)
-        .where(Balance.account_id == instance.account_id, Balance.currency == base_currency)
-        .scalar_subquery()
+_BASE = (
+    select(Instrument.base_currency)
+    .where(Instrument.symbol == Instance.symbol)
+    .correlate(Instance)
+    .scalar_subquery()
+)
+_FREE = (
+    select(Balance.available)
+    .where(Balance.account_id == Instance.account_id, Balance.currency == _BASE)
+    .correlate(Instance)
+    .scalar_subquery()
+)
+_HELD = (
+    select(func.sum(Order.held))
+    .where(
+        Order.account_id == Instance.account_id,
+        Order.strategy_id == Instance.id,
+        Order.held_currency == _BASE,
+        text(IS_OPEN),
     )
-    held = (
-        select(func.sum(Order.held))
-        .where(
-            Order.account_id == instance.account_id,
-            Order.strategy_id == instance.id,
-            Order.held_currency == base_currency,
-            text(IS_OPEN),
-        )
-        .scalar_subquery()
+    .correlate(Instance)
+    .scalar_subquery()
+)
+AVAILABLE = func.coalesce(_FREE, Decimal(0)) + func.coalesce(_HELD, Decimal(0))
+"""The base currency that an instance may sell, what its own orders hold included."""
+
+
+async def available(session: AsyncSession, instance: Instance) -> Decimal:
+    """Return the base currency that the instance may sell now."""
+    query = select(AVAILABLE).where(
+        Instance.account_id == instance.account_id, Instance.id == instance.id
     )
-    zero = Decimal(0)
-    query = select(func.coalesce(free, zero) + func.coalesce(held, zero))
     return (await session.scalars(query)).one()

@@ -5,9 +5,10 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, text, tuple_, update
+from sqlalchemy import exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...market.candle_tables import CandleRow
 from ...market.candles import Timeframe
 from ...trading.account_books import AccountBooks
 from . import metrics
@@ -36,6 +37,7 @@ class Seen(NamedTuple):
     wake_at: datetime | None
     last_seq: int
     open_orders: int
+    has_candle: bool
     now: datetime
 
     @property
@@ -45,12 +47,17 @@ class Seen(NamedTuple):
 
 _now = func.clock_timestamp()
 _is_free = or_(Instance.lease_until.is_(None), Instance.lease_until < _now)
+_has_candle = exists().where(
+    CandleRow.symbol == Instance.symbol,
+    CandleRow.timeframe == Instance.timeframe,
+    CandleRow.open_time > Instance.cursor_candle,
+)
 _SEEN = (
     select(
         *(Instance.account_id, Instance.id, Instance.name, Instance.symbol, Instance.timeframe),
         *(Instance.status, Instance.lease_owner, Instance.lease_token, _is_free),
         *(Instance.cursor_event, Instance.cursor_candle, Instance.watch_price),
-        *(Instance.wake_at, AccountBooks.last_seq, AccountBooks.open_orders, _now),
+        *(Instance.wake_at, AccountBooks.last_seq, AccountBooks.open_orders, _has_candle, _now),
     )
     .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
     # In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.

@@ -25,6 +25,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from ...core.database.tables import Base, new_id, one_of, words
 from ...market.candles import Timeframe
 from ...market.columns import AMOUNT
+from ...market.instruments import Instrument
+from ...trading.accounts import Account
 
 StrategyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
@@ -105,11 +107,11 @@ class Instance(Base):
         ),
     )
 
-    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey(Account.id), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str] = mapped_column(String(64))
-    symbol: Mapped[str] = mapped_column(ForeignKey("instruments.symbol"))
+    symbol: Mapped[str] = mapped_column(ForeignKey(Instrument.symbol))
     timeframe: Mapped[Timeframe] = mapped_column(words(Timeframe, 8))
     params: Mapped[dict[str, Any]] = mapped_column(JSONB)
     params_version: Mapped[int] = mapped_column(default=1, server_default="1")

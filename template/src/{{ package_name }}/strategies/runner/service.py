@@ -75,6 +75,7 @@ async def open_strategies(resources: Resources) -> AsyncIterator[Strategies]:
     for kind in find_kinds():
         metrics.ERRORS.labels(kind)  # from the start, or else the first would be no increase
     strategies.trading.candles.wanted.append(supervisor.feeds)
+    strategies.trading.candles.waiting.append(supervisor.wake)
     async with AsyncExitStack() as running:
         running.push_async_callback(supervisor.release)
         await running.enter_async_context(every(settings.strategies.renew, supervisor.renew))

@@ -5,25 +5,27 @@ So of two processes that believe to have the lease only one can commit, and afte
 one goes on where the last commit was.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...core.database.memo import Memo
 from ...core.database.session import Database
 from ...core.database.transactions import after_commit, transactional
 from ...market.candles import Candle, Timeframe
-from ...market.instruments import Instrument, get_instrument
+from ...market.instruments import KNOWN_SECONDS, Instrument, get_instrument
 from ...market.money import exact, multiply
-from ...trading.account_books import AccountBooks
+from ...trading.account_books import EVERYONE, AccountBooks
 from ...trading.orders.placing import Terms
-from ...trading.risk.state import TradingState, state_in_force
+from ...trading.risk.state import TradingState, TradingStateRow, state_in_force
 from ..checking import faults_of, in_words
 from ..finding import find_kinds
 from ..strategy import (
@@ -40,13 +42,14 @@ from ..strategy import (
 from . import feed, metrics
 from .acting import Acting, set_status
 from .candles import shortest
-from .counting import book_fill, store_equity
+from .counting import book_fill, worth_at
 from .model import Desired, Instance, Status
 from .settings import RunnerSettings
 from .stopping import go_on_stopping
 from .telling import Telling
 from .thinking import StrategyError, think
 
+_SHARED_SECONDS: Final = 1.0
 NextCandle = Callable[[AsyncSession, Instrument, Timeframe, datetime], Awaitable[Candle | None]]
 """Returns the first closed candle that has opened after a time, None if there is none yet."""
 
@@ -97,6 +100,8 @@ class Stepper:
         self._next_candle = next_candle
         self._telling = telling
         self._kinds = find_kinds() if kinds is None else kinds
+        # Of their own, for they are read within steps; those write neither of both.
+        self._instruments, self._candles = Memo(), Memo()
 
     async def step(self, lease: Lease, terms: Terms, bid: Decimal | None = None) -> Step:
         """Have the instance decide on its next event, and return whether there was one.
@@ -105,15 +110,16 @@ class Stepper:
         StrategyError, with nothing done.
         """
         async with self._database.sessions() as session, transactional(session):
-            instance, now, last_seq = await locked(session, lease)
+            instance, now, last_seq, *_ = found = await locked(session, lease)
             acting = Acting(session, instance, terms, self._telling, self._settings.kept_notes)
-            instrument = await get_instrument(session, instance.symbol)
+            instrument = await self._instrument(session, instance.symbol)
             if instance.status is Status.STOPPING:
                 await go_on_stopping(session, instance, instrument, acting, now, last_seq)
+                await acting.finish()
                 return Step.LAST
             if instance.status is Status.STARTING or instance.state is None:
                 await self._start(session, instance, instrument, now, last_seq, terms)
-            event = await self._next_event(session, instance, instrument, now, last_seq, bid)
+            event = await self._next_event(session, found, instrument, bid)
             if event is None:
                 return Step.NONE
             await self._decide(session, instance, instrument, acting, now, event)
@@ -142,10 +148,11 @@ class Stepper:
         _set_watch(instance, watch, _time_of(event))
         instance.wake_at = None if wake_at is None else datetime.fromtimestamp(wake_at, UTC)
         await acting.do(intents)
+        worth = None
         if isinstance(event, CandleClosed) and not acting.is_silent:
-            await store_equity(session, instance, event.candle)
-            lag = now.timestamp() - event.candle.close_time
-            after_commit(session, lambda: metrics.LAG.observe(lag))
+            worth = worth_at(instance, event.candle)
+            _count_lag(session, now.timestamp() - event.candle.close_time)
+        await acting.finish(worth)
         step = metrics.STEPS.labels(instance.kind, type(event).__name__)
         after_commit(session, step.inc)
 
@@ -212,21 +219,19 @@ class Stepper:
     async def _next_event(
         self,
         session: AsyncSession,
-        instance: Instance,
+        found: "Locked",
         instrument: Instrument,
-        now: datetime,
-        last_seq: int,
         bid: Decimal | None,
     ) -> Event | None:
         """Return what it is to be told now, and move its cursors past it."""
-        base = instrument.base_currency
+        instance, now, last_seq, available, is_trading = found
         assert instance.cursor_candle is not None
-        told = await feed.next_told(session, instance, base)
+        told = None
+        if last_seq > instance.cursor_event:
+            told = await feed.next_told(session, instance, instrument.base_currency)
         candle = None
         if now >= close_after(instance.cursor_candle, instance.timeframe):
-            candle = await self._next_candle(
-                session, instrument, instance.timeframe, instance.cursor_candle
-            )
+            candle = await self._candle(session, instrument, instance)
         if told is not None and (candle is None or told.at <= candle.closed_at):
             instance.cursor_event = told.seq
             if isinstance(told.event, Fill):
@@ -234,14 +239,13 @@ class Stepper:
             return told.event
         if told is None:
             instance.cursor_event = max(last_seq, instance.cursor_event)
-        available = await feed.available(session, instance, base)
         if candle is not None:
             if _has_reached(instance, candle):
                 instance.watch_since = candle.closed_at
                 assert instance.watch_price is not None
                 return PriceReached(instance.watch_price, available, candle.close_time)
             instance.cursor_candle = candle.opened_at
-            why_not = await _why_not_open(session, instance, candle, now)
+            why_not = await _why_not_open(session, instance, candle, now, is_trading=is_trading)
             return CandleClosed(candle, available, not why_not, why_not)
         at = int(now.timestamp())
         if bid is not None and instance.watch_price is not None and bid <= instance.watch_price:
@@ -250,35 +254,67 @@ class Stepper:
             return TimeReached(available, at)
         return None
 
+    async def _candle(
+        self, session: AsyncSession, instrument: Instrument, instance: Instance
+    ) -> Candle | None:
+        """Return its next candle. Others wait for the same one: it is read once."""
+        after = instance.cursor_candle
+        assert after is not None
+        return await self._candles.read(
+            (instance.symbol, instance.timeframe, after),
+            _SHARED_SECONDS,
+            lambda: self._next_candle(session, instrument, instance.timeframe, after),
+        )
+
+    async def _instrument(self, session: AsyncSession, symbol: str) -> Instrument:
+        found = await self._instruments.read(
+            symbol, KNOWN_SECONDS, lambda: get_instrument(session, symbol)
+        )
+        assert found is not None
+        return found
+
 
 class Locked(NamedTuple):
     """An instance that is locked, the database's time, and the account's last event.
 
-    That is read first, so that no event before it is missing.
+    All events until then can be read, and `available` is what it may sell after them.
+    `is_trading`: neither it nor everybody is told to trade less, or not at all.
     """
 
     instance: Instance
     now: datetime
     last_seq: int
+    available: Decimal
+    is_trading: bool
+
+
+_LOCKED = (
+    select(
+        *(Instance, func.clock_timestamp(), AccountBooks.last_seq, feed.AVAILABLE),
+        ~exists().where(
+            TradingStateRow.account_id.in_([Instance.account_id, EVERYONE]),
+            TradingStateRow.state != TradingState.ACTIVE,
+        ),
+    )
+    .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
+    .where(
+        Instance.account_id == bindparam("account_id"),
+        Instance.id == bindparam("id"),
+        Instance.lease_token == bindparam("token"),
+    )
+    .with_for_update(of=Instance)
+)
 
 
 async def locked(session: AsyncSession, lease: Lease) -> Locked:
     """Lock the instance and return it. Raises LeaseLostError unless the lease is the newest."""
-    query = (
-        select(Instance, func.clock_timestamp(), AccountBooks.last_seq)
-        .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
-        .where(
-            Instance.account_id == lease.account_id,
-            Instance.id == lease.id,
-            Instance.lease_token == lease.token,
-        )
-        .with_for_update(of=Instance)
+    rows = await session.execute(
+        _LOCKED, lease._asdict(), execution_options={"populate_existing": True}
     )
-    rows = await session.execute(query, execution_options={"populate_existing": True})
     row = rows.one_or_none()
     if row is None or not row[0].is_active:
         raise LeaseLostError
-    return Locked(row[0], row[1], row[2])
+    return Locked(*row)
 
 
 def market_of(instrument: Instrument, fees: Fees) -> Market:
@@ -303,7 +339,7 @@ def _thought(
 
 
 async def _why_not_open(
-    session: AsyncSession, instance: Instance, candle: Candle, now: datetime
+    session: AsyncSession, instance: Instance, candle: Candle, now: datetime, *, is_trading: bool
 ) -> str:
     """Return why no position may be opened at this candle; "" where one may."""
     if not _is_young(candle, now):
@@ -311,10 +347,18 @@ async def _why_not_open(
         return f"the candle is stale: it has ended {age:.0f} s ago"
     if instance.desired is Desired.PAUSED:
         return "the strategy is paused"
+    if is_trading:
+        return ""
     in_force = await state_in_force(session, instance.account_id)
     if in_force.state is not TradingState.ACTIVE:
         return f"trading is {in_force.state.value}: {in_force.reason}"
     return ""
+
+
+def _count_lag(session: AsyncSession, seconds: float) -> None:
+    """Count the time from the candle's close until the commit. `seconds` are over by now."""
+    begin = time.monotonic()
+    after_commit(session, lambda: metrics.LAG.observe(seconds + time.monotonic() - begin))
 
 
 def _is_young(candle: Candle, now: datetime) -> bool:

@@ -91,7 +91,7 @@ async def _count_fills(
 
 async def _to_sell(session: AsyncSession, instance: Instance, instrument: Instrument) -> Decimal:
     """Return what of its position can be sold now."""
-    available = await feed.available(session, instance, instrument.base_currency)
+    available = await feed.available(session, instance)
     most = max(Decimal(0), min(instance.base, available))
     return floor_to(most, instrument.size_increment)
 

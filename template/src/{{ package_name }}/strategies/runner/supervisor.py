@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
@@ -116,15 +117,22 @@ class Supervisor:
                 del known[key]
         metrics.LATE.set(sum(late >= _ALERT_AFTER for late in self._late.values()))
         self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
-        self._is_waiting = any(self._has_candle(one) for one in own)
+        self._is_waiting = any(_misses_candle(one) for one in own)
         due = [one for one in own if self._is_due(one)]
+        late = [one for one in own if self._is_late(one)]
         outcomes = await asyncio.gather(
-            *(self._advance(one) for one in due), return_exceptions=True
+            *(self._advance(one) for one in due),
+            *(self._note_late_candle(one) for one in late),
+            return_exceptions=True,
         )
         for error in outcomes:
             if error is not None:
                 raise error
         return len(due)
+
+    def wake(self) -> None:
+        """Look at once: there may be something to decide on."""
+        self._event.set()
 
     async def feeds(self) -> set[Feed]:
         """Return the candles that running strategies decide on, as of the last look."""
@@ -173,12 +181,7 @@ class Supervisor:
             return True
         if one.wake_at is not None and one.wake_at <= one.now:
             return True
-        return self._has_candle(one) or self._bid_to_tell(one) is not None
-
-    def _has_candle(self, one: Seen) -> bool:
-        if one.cursor_candle is None:
-            return False
-        return one.now >= close_after(one.cursor_candle, one.timeframe)
+        return one.has_candle or self._bid_to_tell(one) is not None
 
     def _bid_to_tell(self, one: Seen) -> Decimal | None:
         if one.watch_price is None:
@@ -198,7 +201,7 @@ class Supervisor:
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
             is_deciding = one.status is not Status.STOPPING
-            if one.open_orders and is_deciding and self._has_candle(one):
+            if one.open_orders and is_deciding and one.has_candle:
                 # What was filled before the close is told before it.
                 async with self._turns:
                     await self._settle(one.account_id)
@@ -227,62 +230,78 @@ class Supervisor:
     async def _stop_without_terms(self, one: Seen, lease: Lease) -> None:
         """Have it cancel its orders, and stop at its deadline, while nothing can be placed."""
         async with self._database.sessions() as session, transactional(session):
-            instance, now, last_seq = await locked(session, lease)
+            instance, now, last_seq, *_ = await locked(session, lease)
             if instance.status is not Status.STOPPING:
                 return
             instrument = await get_instrument(session, instance.symbol)
             acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
             await go_on_stopping(session, instance, instrument, acting, now, last_seq)
+            await acting.finish()
 
     async def _step(self, one: Seen, lease: Lease, terms: Terms) -> None:
-        for count in range(_MOST_STEPS):
+        for _ in range(_MOST_STEPS):
             async with self._turns:
                 step = await self._stepper.step(lease, terms, self._bid_of(one.symbol))
-            if step is Step.NONE and count == 0:
-                await self._look_for_late_candle(one, lease)
-                return
-            self._late.pop(one.key, None)
             if step is not Step.MADE:
                 return
         self._event.set()
 
-    async def _look_for_late_candle(self, one: Seen, lease: Lease) -> None:
+    def _is_late(self, one: Seen) -> bool:
+        """Tell whether it waits for a candle for another timeframe than when that was noted."""
+        if not _misses_candle(one):
+            self._late.pop(one.key, None)
+            return False
+        return _late_by(one) // one.timeframe.length > self._late.get(one.key, 0)
+
+    async def _note_late_candle(self, one: Seen) -> None:
         """Note that the candle it waits for is late: after one timeframe, and, as an alert, two."""
-        if one.cursor_candle is None:
-            return
-        late = one.now - close_after(one.cursor_candle, one.timeframe)
-        timeframes = int(late.total_seconds()) // one.timeframe.seconds
-        if timeframes <= self._late.get(one.key, 0):
-            return
+        late = _late_by(one)
+        timeframes = late // one.timeframe.length
         text = f"no candle has come for {late.total_seconds():.0f} s after its close"
-        async with self._database.sessions() as session, transactional(session):
-            instance = (await locked(session, lease)).instance
-            acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
-            if one.key not in self._late:
-                await acting.note("late_candle", text)
-            if timeframes >= _ALERT_AFTER > self._late.get(one.key, 0):
-                acting.alert("late_candle", text)
-        self._late[one.key] = timeframes
+        with suppress(LeaseLostError):  # who has it now tells of it
+            async with self._database.sessions() as session, transactional(session):
+                lease = Lease(one.account_id, one.id, one.token)
+                instance = (await locked(session, lease)).instance
+                acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+                if one.key not in self._late:
+                    acting.note("late_candle", text)
+                if timeframes >= _ALERT_AFTER > self._late.get(one.key, 0):
+                    acting.alert("late_candle", text)
+                await acting.finish()
+            self._late[one.key] = timeframes
 
     async def _fail(self, one: Seen, lease: Lease, error: Exception) -> None:
         """Pause the instance because of an error; after some within an hour, end it."""
         _log.error("a strategy has failed", strategy=one.name, id=str(one.id), exc_info=error)
         try:
             async with self._database.sessions() as session, transactional(session):
-                instance, now, _ = await locked(session, lease)
+                instance, now, *_ = await locked(session, lease)
                 if instance.errors_since is None or now - instance.errors_since > ERROR_WINDOW:
                     instance.errors, instance.errors_since = 0, now
                 instance.errors += 1
                 reason = str(error) or type(error).__name__
                 acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
-                await acting.note("error", reason)
+                acting.note("error", reason)
                 if instance.errors >= MOST_ERRORS:
                     await set_status(session, instance, Status.FAILED, reason, "service")
                     instance.lease_owner = instance.lease_until = None
                     acting.alert("failed", reason)
                 elif instance.status is not Status.STOPPING:
                     await acting.pause(reason)
+                await acting.finish()
                 after_commit(session, metrics.ERRORS.labels(instance.kind).inc)
                 self._resting[one.key] = time.monotonic() + 2.0**instance.errors
         except LeaseLostError:
             metrics.LEASES.labels("lost").inc()
+
+
+def _misses_candle(one: Seen) -> bool:
+    """Tell whether a candle has ended that is not stored yet."""
+    return not one.has_candle and _late_by(one) >= timedelta(0)
+
+
+def _late_by(one: Seen) -> timedelta:
+    """Return for how long the candle has ended that it is told next; negative: it has not."""
+    if one.cursor_candle is None:
+        return timedelta(days=-1)
+    return one.now - close_after(one.cursor_candle, one.timeframe)

@@ -3,6 +3,7 @@
 Every replica runs it: each looks into the store first, and what two of them store is the same.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,10 @@ from ...market.candle_store import newest_candles
 from .fetching import fetch_candles
 from .settings import CandleSettings, Feed
 
-COLLECT_SECONDS: Final = 0.5
-
+_COLLECT_SECONDS: Final = 0.5
+"""Time between two looks at which feeds are wanted."""
 _AFTER_CLOSE: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 3, 10))
-"""Times after the end of a candle at which it is asked for."""
+"""Times after the end of a candle at which it is asked for, beside the first one."""
 _LATER: Final = timedelta(minutes=1)
 _REFUSED: Final = timedelta(minutes=10)
 _LOOKS: Final = 3
@@ -59,15 +60,29 @@ class Collector:
         settings: CandleSettings,
         alerts: Alerts | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        first_seconds: float = 1.0,
     ) -> None:
+        """Ask for a candle `first_seconds` after its end, and again where it is not there yet."""
         self.wanted: list[Wanted] = []
         """Whoever wants candles adds what returns them; it is asked at each turn."""
+        self.waiting: list[Callable[[], None]] = []
+        """Whoever waits for candles adds what is called when some are stored."""
         self._sessions = sessions
         self._exchange = exchange
         self._settings = settings
         self._alerts = alerts
         self._clock = clock
+        self._first = timedelta(seconds=first_seconds)
         self._states: dict[Feed, _State] = {}
+
+    async def run(self) -> None:
+        """Look once, and wait until a feed's turn comes, or others may be wanted."""
+        await self.run_once()
+        due = min((state.due for state in self._states.values()), default=None)
+        wait = _COLLECT_SECONDS
+        if due is not None:
+            wait = min(wait, max(0.0, (due - self._clock()).total_seconds()))
+        await asyncio.sleep(wait)
 
     async def run_once(self) -> None:
         """Look after the feeds whose turn it is."""
@@ -88,16 +103,18 @@ class Collector:
             missing = await self._missing(feed, closed)
             if missing:
                 missing = await self._fetch(feed, missing)
+                for tell in self.waiting:
+                    tell()
                 await self._note(feed, state, missing, now)
         except VenueError as error:
             self._tell(feed, state, str(error))
-            state.due = next_look(feed, now, is_whole=False)
+            state.due = next_look(feed, now, self._first, is_whole=False)
         except TradingException as error:
             self._tell(feed, state, str(error))
             state.due = now + _REFUSED
         else:
             self._tell(feed, state, "")
-            state.due = next_look(feed, now, is_whole=not missing)
+            state.due = next_look(feed, now, self._first, is_whole=not missing)
 
     async def _missing(self, feed: Feed, closed: datetime) -> list[datetime]:
         """Return when the candles open that there should be by now."""
@@ -157,10 +174,10 @@ class Collector:
         state.trouble = trouble
 
 
-def next_look(feed: Feed, now: datetime, *, is_whole: bool) -> datetime:
-    """Return when to look at the feed again: after its next candle has ended, or earlier."""
+def next_look(feed: Feed, now: datetime, first: timedelta, *, is_whole: bool) -> datetime:
+    """Return when to look at the feed again: `first` after its next candle's end, or earlier."""
     closed = feed.timeframe.begin(now)
-    following = closed + feed.timeframe.length + _AFTER_CLOSE[0]
+    following = closed + feed.timeframe.length + first
     if is_whole:
         return following
     for after in _AFTER_CLOSE:
