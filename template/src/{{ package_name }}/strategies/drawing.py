@@ -1,10 +1,14 @@
 """Drawing: lines, areas and markers as SVG, without style but by classes.
 
-Colors are the page's, or those that `standalone` adds: a page may forbid every inline style.
+Colors are those of `chart_css`, in the page or where `standalone` adds them: a page may forbid
+every inline style.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from importlib.resources import files
 from math import floor, log10
 from typing import Final, NamedTuple
 
@@ -101,11 +105,16 @@ class Chart:
                 f'<path class="mark {marker.look}" d="{path}"><title>{marker.title}</title></path>'
             )
 
+    def words(self, text: str) -> None:
+        """Write some words in the middle: why there is nothing to see."""
+        place = f'x="{WIDTH // 2}" y="{self._height // 2}"'
+        self._parts.append(f'<text class="axis mid" {place}>{escape(text)}</text>')
+
     def svg(self) -> str:
         size = f"0 0 {WIDTH} {self._height}"
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="{size}" role="img">'
-            f"<title>{self._title}</title>{''.join(self._parts)}</svg>"
+            f"<title>{escape(self._title)}</title>{''.join(self._parts)}</svg>"
         )
 
     def _path(self, points: Sequence[Point]) -> str:
@@ -133,6 +142,12 @@ def thin(points: Sequence[Point], most: int = _MOST_POINTS) -> Sequence[Point]:
         highest = max(stretch, key=lambda point: point.value)
         few += sorted({lowest, highest})
     return [*few, points[-1]]
+
+
+@cache
+def chart_css() -> str:
+    """Return the style of charts, light and dark."""
+    return files(__package__).joinpath("drawing.css").read_text("utf-8")
 
 
 def standalone(svg: str, css: str) -> str:
