@@ -90,7 +90,7 @@ class Acting:
 
     @property
     def can_place(self) -> bool:
-        """Whether orders can be placed: there are no terms until the books were compared."""
+        """True where orders can be placed: there are no terms until the books were compared."""
         return self._terms is not None
 
     async def place(self, wanted: Place) -> None:
