@@ -61,7 +61,7 @@ async def get_limits(source: Source, account_id: UUID, settings: RiskSettings) -
 
     async def read() -> Limits:
         rows = await execute_single(source, _OF_ACCOUNT, {"account_id": account_id})
-        return _limits_of(rows[0]._mapping if rows else {}, settings)
+        return _limits_of(rows[0]._asdict() if rows else {}, settings)
 
     limits = await memo_of(source).read(("risk limits", account_id), KNOWN_SECONDS, read)
     assert limits is not None
@@ -73,7 +73,7 @@ async def learn_limits(
 ) -> None:
     """Read the limits of many accounts at once: `get_limits` knows them for 5 seconds then."""
     query = select(RiskLimits.__table__).where(RiskLimits.account_id.in_(account_ids))
-    own = {row.account_id: row._mapping for row in await execute_single(source, query, {})}
+    own = {row.account_id: row._asdict() for row in await execute_single(source, query, {})}
     memo = memo_of(source)
     for account_id in account_ids:
         limits = _limits_of(own.get(account_id, {}), settings)
