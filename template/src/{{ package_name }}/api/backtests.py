@@ -18,7 +18,7 @@ from ..backtests.terms import Terms
 from ..core.api import ServiceRouter, errors
 from ..core.api.resources import resource
 from ..core.database.session import Database, ReadingSessionDep
-from ..core.errors import TradingException
+from ..core.errors import ErrorCode, TradingException
 from ..market.candle_codes import CandleErrorCode
 from ..market.candle_store import closed_candles, read_candles, scale_of
 from ..market.candles import Candles, Timeframe
@@ -30,6 +30,7 @@ from ..strategies.finding import find_kinds
 from ..strategies.strategy import Market
 from .page import Page, example
 from .security import ReadAccount, TradeAccount
+from .strategy_schemas import KIND, PARAMS
 
 router = ServiceRouter(prefix="/backtests", tags=["backtests"])
 
@@ -47,8 +48,8 @@ class BacktestRequest(BaseModel):
         serialize_by_alias=True,
         json_schema_extra=example(
             **{
-                "kind": "hyperrsi",
-                "params": {"investment": "200"},
+                "kind": KIND,
+                "params": PARAMS,
                 "symbol": "BTC-USDT",
                 "timeframe": "15m",
                 "from": "2026-01-01T00:00:00Z",
@@ -90,7 +91,7 @@ class Backtest(BaseModel):
                 "id": "019ab0c4-6f70-7b21-9c3d-4e5f60718293",
                 "status": "done",
                 "reason": "",
-                "kind": "hyperrsi",
+                "kind": KIND,
                 "symbol": "BTC-USDT",
                 "timeframe": "15m",
                 "from": "2026-01-01T00:00:00Z",
@@ -132,6 +133,7 @@ class BacktestPage(Page[Backtest]):
     responses=errors(
         BacktestErrorCode.BACKTEST_INVALID,
         BacktestErrorCode.TOO_MANY_BACKTESTS,
+        ErrorCode.RATE_LIMITED,  # of every route, and this one has another error of its status
         InstrumentErrorCode.INSTRUMENT_NOT_FOUND,
         CandleErrorCode.CANDLES_OFF_SCALE,
     ),

@@ -12,9 +12,9 @@ from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
 from ..market.instruments import InstrumentErrorCode
 from ..strategies.finding import find_kinds
-from ..strategies.runner import managing, queries, showing
+from ..strategies.runner import managing, measuring, queries, showing
 from ..strategies.runner.codes import StrategyErrorCode
-from ..strategies.runner.model import Instance, StopMode
+from ..strategies.runner.model import Instance, StopMode, StrategyName
 from ..strategies.runner.service import Strategies, open_strategies
 from ..strategies.strategy import Plan as StrategyPlan
 from ..trading.codes import TradingErrorCode
@@ -28,7 +28,6 @@ from .strategy_schemas import (
     StrategyFillPage,
     StrategyKind,
     StrategyKindPage,
-    StrategyName,
     StrategyNote,
     StrategyNotePage,
     StrategyOrder,
@@ -198,7 +197,7 @@ async def resume_strategy(
     "/strategies/{strategy_id}/stop",
     status_code=202,
     summary="Stop a strategy",
-    responses=errors(_NOT_FOUND),
+    responses=errors(_NOT_FOUND, StrategyErrorCode.SYMBOL_HAS_STRATEGY),
 )
 async def stop_strategy(
     strategy_id: UUID,
@@ -230,6 +229,7 @@ async def stop_strategy(
     summary="Change the settings of a strategy",
     responses=errors(
         _NOT_FOUND,
+        StrategyErrorCode.STRATEGY_KIND_NOT_FOUND,
         StrategyErrorCode.INVALID_STRATEGY_PARAMS,
         StrategyErrorCode.STRATEGY_PARAMS_FIXED,
     ),
@@ -315,7 +315,7 @@ async def list_strategy_orders(
 @router.get(
     "/strategies/{strategy_id}/fills",
     summary="List the fills of a strategy, newest first",
-    responses=errors(_NOT_FOUND),
+    responses=errors(_NOT_FOUND, TradingErrorCode.FILL_NOT_FOUND),
 )
 async def list_strategy_fills(
     strategy_id: UUID,
@@ -360,8 +360,8 @@ async def get_strategy_performance(
     ] = 500,
 ) -> StrategyPerformance:
     instance = await queries.get_instance(session, account.id, strategy_id)
-    shown = await showing.performance(session, instance, strategies.price_of(instance.symbol))
-    points = showing.thinned(shown.points, resolution)
+    shown = await measuring.measure(session, instance, strategies.price_of(instance.symbol))
+    points = measuring.thinned(shown.points, resolution)
     return StrategyPerformance(
         **shown._asdict() | {"points": [EquityPoint.model_validate(point) for point in points]}
     )
@@ -377,7 +377,7 @@ async def draw_strategy_performance(
     strategy_id: UUID, account: ReadAccount, session: ReadingSessionDep
 ) -> Response:
     instance = await queries.get_instance(session, account.id, strategy_id)
-    picture = await showing.picture(session, instance)
+    picture = await measuring.picture(session, instance)
     return Response(picture, media_type="image/svg+xml")
 
 

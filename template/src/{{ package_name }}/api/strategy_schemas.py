@@ -1,21 +1,26 @@
 """The schemas of `/v1/strategies`."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from ..market.candles import Timeframe
 from ..market.money import Amount, SignedAmount
 from ..market.words import OrderType, Side, Symbol
+from ..strategies.finding import find_kinds
 from ..strategies.runner import managing
-from ..strategies.runner.model import Desired, Status, StopMode
+from ..strategies.runner.model import Desired, Status, StopMode, StrategyName
 from .orders import Order
 from .page import FromRow, Page, example
 
-StrategyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 _ID = "019ab0c4-6f70-7b21-9c3d-4e5f60718293"
+
+KIND, STRATEGY = next(iter(find_kinds().items()))
+"""A kind of strategy that this service has, for examples that can be sent as they are."""
+PARAMS = STRATEGY.example(Decimal(50_000))
 
 
 class NewStrategy(BaseModel):
@@ -24,11 +29,11 @@ class NewStrategy(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra=example(
-            kind="grid",
-            name="grid-1",
+            kind=KIND,
+            name=f"{KIND}-1",
             symbol="BTC-USDT",
             timeframe="1m",
-            params={"min_price": "45000", "max_price": "55000", "grid_num": 10, "amount": "100"},
+            params=PARAMS,
         ),
     )
 
@@ -45,9 +50,7 @@ class NewStrategy(BaseModel):
 class NewParams(BaseModel):
     """Settings that a strategy is to have, all of them: what is left out is the default."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(params={"investment": "300"})
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(params=PARAMS))
 
     params: dict[str, Any]
 
@@ -101,11 +104,11 @@ class StrategyView(BaseModel):
         json_schema_extra=example(
             id=_ID,
             account_id="019ab0c4-5e6f-7a10-8b2c-3d4e5f607182",
-            kind="grid",
-            name="grid-1",
+            kind=KIND,
+            name=f"{KIND}-1",
             symbol="BTC-USDT",
             timeframe="1m",
-            params={"min_price": "45000", "max_price": "55000", "grid_num": 10, "amount": "100"},
+            params=PARAMS,
             params_version=1,
             desired="running",
             status="running",
@@ -166,7 +169,7 @@ class StrategyParams(FromRow):
     model_config = ConfigDict(
         json_schema_extra=example(
             version=2,
-            params={"investment": "300"},
+            params=PARAMS,
             changed_by="019ab0c4-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
             request_id="0f8fad5b-d9cb-469f-a165-70867728950e",
             created_at="2026-11-25T09:30:00Z",
@@ -289,15 +292,18 @@ class EquityPoint(FromRow):
 
 
 class StrategyPerformance(BaseModel):
-    """Figures of a strategy since it has begun; ratios are shares, null where there is none."""
+    """Figures of a strategy since it has begun, named as in the result of a backtest.
+
+    Ratios are shares, null where there is none.
+    """
 
     model_config = ConfigDict(
         json_schema_extra=example(
             started_at="2026-11-25T09:30:00Z",
-            capital="1000",
-            equity="1001.2",
+            start_equity="1000",
+            final_equity="1001.2",
             total_return=0.0012,
-            buy_and_hold_return=0.0004,
+            buy_and_hold=0.0004,
             max_drawdown=0.0007,
             sharpe=None,
             win_rate=1.0,
@@ -305,19 +311,21 @@ class StrategyPerformance(BaseModel):
             fees="0.31",
             fills=4,
             cycles=1,
+            wins=1,
+            losses=0,
             best="1.5",
             worst="1.5",
-            average_hold_seconds=240.0,
+            average_hold=240.0,
             exposure=0.5,
             points=[{"at": "2026-11-25T09:31:00Z", "equity": "1001.2", "mark": "50000"}],
         )
     )
 
     started_at: datetime | None
-    capital: SignedAmount
-    equity: SignedAmount | None
+    start_equity: SignedAmount = Field(description="The funds that it needs")
+    final_equity: SignedAmount | None = Field(description="What it is worth now")
     total_return: float | None
-    buy_and_hold_return: float | None
+    buy_and_hold: float | None
     max_drawdown: float
     sharpe: float | None
     win_rate: float | None
@@ -325,9 +333,11 @@ class StrategyPerformance(BaseModel):
     fees: SignedAmount
     fills: int
     cycles: int
+    wins: int
+    losses: int
     best: SignedAmount | None
     worst: SignedAmount | None
-    average_hold_seconds: float | None
+    average_hold: float | None = Field(description="In seconds")
     exposure: float | None = Field(description="Share of candles with a position")
     points: list[EquityPoint]
 
@@ -337,10 +347,10 @@ class StrategyKind(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra=example(
-            kind="grid",
-            title="Grid: buys low and sells high between two prices",
-            params={"type": "object", "properties": {"grid_num": {"default": 20}}},
-            fixed=["grid_num"],
+            kind=KIND,
+            title=STRATEGY.title,
+            params={"type": "object", "properties": {name: {} for name in PARAMS}},
+            fixed=sorted(STRATEGY.fixed),
         )
     )
 

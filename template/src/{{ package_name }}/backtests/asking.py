@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..market.candle_files import CandleFileError, read_csv
 from ..market.candles import Candles, Scale, Timeframe
 from ..market.money import Amount, PositiveAmount, multiply, plain
-from ..strategies.checking import check
+from ..strategies.checking import check, read_settings
 from ..strategies.finding import find_kinds
 from ..strategies.strategy import Market, Strategy
 from ..trading.demo import INSTRUMENTS
@@ -109,7 +109,8 @@ def understand(asked: Asked) -> Understood:
     if cash is not None and base is not None and spread is not None and share is not None:
         found.terms = Terms(cash, base, spread, share)
     found.market = _market(found, asked)
-    found.given = _settings(found, asked.settings)
+    found.given, wrong = read_settings(asked.settings)
+    found.faults += [f"--set {one}" for one in wrong]
     begin = found.read("--from", asked.begin, _time) if asked.begin is not None else None
     end = found.read("--to", asked.end, _time) if asked.end is not None else None
     if begin is not None and end is not None and begin >= end:
@@ -200,19 +201,6 @@ def _market(found: Understood, asked: Asked) -> Market | None:
         found.faults.append("--tick times --lot must not have more than 18 decimals")
         return None
     return Market(asked.symbol, base, quote, tick, lot, least, maker, taker)
-
-
-def _settings(found: Understood, texts: Sequence[str]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for text in texts:
-        name, is_there, value = text.partition("=")
-        if not is_there or not name.strip():
-            found.faults.append(f"--set {text!r} is not NAME=VALUE")
-        elif name.strip() in given:
-            found.faults.append(f"--set {name.strip()} is there twice")
-        else:
-            given[name.strip()] = value.strip()
-    return given
 
 
 def _candles(found: Understood, path: Path) -> Candles | None:

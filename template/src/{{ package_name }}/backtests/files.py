@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from ..market.candles import Candles
 from ..market.money import multiply, plain
-from .drawing import standalone
-from .metrics import Outcome, growth
+from ..strategies.drawing import chart_css, standalone
+from ..strategies.performance import growth
+from .metrics import Outcome
 from .pictures import drawdown_picture, equity_picture, price_picture
 from .terms import ZERO, Backtest, Trade
 
@@ -110,10 +111,9 @@ def _plain(amount: Decimal) -> str:
     return plain(amount) if amount else "0"
 
 
-def write_files(
-    folder: Path, backtest: Backtest, outcome: Outcome, candles: Candles, css: str
-) -> None:
+def write_files(folder: Path, backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
     """Write everything but the report into a folder that is there. Raises OSError."""
+    css = chart_css()
     for name, text in (
         ("fills.csv", fills_csv(backtest, outcome)),
         ("result.json", result_json(result_of(backtest, outcome, candles))),

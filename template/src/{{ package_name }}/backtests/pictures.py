@@ -8,7 +8,7 @@ from typing import Final
 
 from ..market.candles import Candles
 from ..market.money import plain
-from .drawing import Chart, Marker, Point, thin
+from ..strategies.drawing import Chart, Marker, Point, thin
 from .metrics import Outcome
 from .terms import Trade
 

@@ -15,8 +15,9 @@ from typing import Any, Final
 
 from ..market.candles import Candles
 from ..market.money import plain
+from ..strategies.cycles import Cycle
+from ..strategies.drawing import chart_css
 from ..strategies.strategy import Market
-from .cycles import Cycle
 from .files import result_of
 from .metrics import Metrics, Outcome
 from .pictures import drawdown_picture, equity_picture, price_picture
@@ -31,7 +32,7 @@ _MINUS: Final = "\u2212"
 @cache
 def css() -> str:
     """Return the style of the report and of its pictures."""
-    return files(__package__).joinpath("style.css").read_text("utf-8")
+    return chart_css() + files(__package__).joinpath("style.css").read_text("utf-8")
 
 
 @cache

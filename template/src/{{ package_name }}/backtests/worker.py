@@ -13,7 +13,7 @@ from ..market.candles import Candles
 from .engine import run_backtest
 from .files import write_files
 from .metrics import outcome_of
-from .report import css, report_html
+from .report import report_html
 from .terms import Backtest
 
 REQUEST: Final = "request.pickle"
@@ -37,7 +37,7 @@ def main(folder: Path, memory: int) -> None:
     outcome = outcome_of(run, request.candles, config.market.lot)
     page = report_html(request.backtest, outcome, request.candles)
     (folder / "report.html").write_text(page, "utf-8")
-    write_files(folder, request.backtest, outcome, request.candles, css())
+    write_files(folder, request.backtest, outcome, request.candles)
 
 
 def _tell(done: int) -> None:

@@ -32,9 +32,6 @@ def open_exchange(
     assert isinstance(settings, ExchangeSettings)
     paper = PaperExchange(database, settings, on_change=on_change)
     # Whichever replica fills an order tells itself of it: others need not ask often.
-    return Exchange(
-        paper,
-        [(settings.paper.tick_ms / 1000, paper.advance)],
-        look_seconds=2.0,
-        candle_seconds=0.1,
-    )
+    advance: tuple[float, Callable[[], Awaitable[None]]]
+    advance = settings.paper.tick_ms / 1000, paper.advance
+    return Exchange(paper, [advance], look_seconds=2.0, candle_seconds=0.1)

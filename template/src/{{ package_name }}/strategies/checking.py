@@ -1,6 +1,6 @@
 """Checking settings: all that they have against them, at once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,11 +22,16 @@ def check(
     `price` is the market's present one; without it, what depends on it is not looked at.
     """
     params: Params
+    found = [
+        Fault(name, "has a character that can't be stored")
+        for name, value in given.items()
+        if name in strategy.params_type.model_fields and not _is_storable(value)
+    ]
     try:
         params = strategy.params_type.model_validate(dict(given))
-        found: list[Fault] = []
     except ValidationError as error:
-        found = _faults_of(error, strategy)
+        known = {fault.param for fault in found}
+        found += [fault for fault in faults_of(error, strategy) if fault.param not in known]
         wrong = {fault.param for fault in found}
         fields = strategy.params_type.model_fields
         if any(fields[name].is_required() for name in wrong if name in fields):
@@ -43,7 +48,37 @@ def check(
     return (None if found else config), found
 
 
-def _faults_of(error: ValidationError, strategy: Strategy[Any, Any]) -> list[Fault]:
+def read_settings(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the settings that are written as NAME=VALUE, and what is wrong with the writing."""
+    given: dict[str, str] = {}
+    wrong: list[str] = []
+    for text in texts:
+        name, is_there, value = (part.strip() for part in text.partition("="))
+        if not is_there or not name:
+            wrong.append(f"{text!r} is not NAME=VALUE")
+        elif name in given:
+            wrong.append(f"{name} is there twice")
+        else:
+            given[name] = value
+    return given, wrong
+
+
+def _is_storable(value: Any) -> bool:
+    """Tell whether a database and JSON can have it: no NUL, and no half of a surrogate pair."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+    if isinstance(value, Mapping):
+        return all(_is_storable(part) for pair in value.items() for part in pair)
+    return not isinstance(value, list | tuple) or all(map(_is_storable, value))
+
+
+def in_words(faults: Iterable[Fault]) -> str:
+    """Return the faults in one line."""
+    return "; ".join(f"{fault.param}: {fault.message}".removeprefix(": ") for fault in faults)
+
+
+def faults_of(error: ValidationError, strategy: Strategy[Any, Any]) -> list[Fault]:
+    """Return what is wrong with settings, one fault for each of them."""
     found: dict[str, Fault] = {}
     for detail in error.errors(include_url=False, include_context=False):
         name = str(detail["loc"][0]) if detail["loc"] else ""

@@ -1,131 +1,102 @@
 """Performance: the figures of a run, live or in a backtest, by the same formulae.
 
-Ratios are floats, which are the same on every machine: they come from sums and square roots alone.
-Money is Decimal.
+docs/backtests.md has them in words. A share is 0.05 for 5 %; None is what can't be said.
 """
 
-import math
 from collections.abc import Iterable, Sequence
-from decimal import Decimal
-from typing import NamedTuple
+from decimal import Context, Decimal, localcontext
+from itertools import pairwise
+from typing import Final, NamedTuple
 
-from ..market.money import exact, floor_to, multiply
-from ..market.words import Side
+from ..market.money import divide, exact
+from .cycles import Cycle, Traded
 
-_DAYS_A_YEAR = 365
-_FEWEST_DAYS = 3
-
-
-def total_return(start: float, end: float) -> float | None:
-    """Return the share by which equity has grown; None where there was nothing to begin with."""
-    return end / start - 1 if start else None
+_DAY: Final = 86_400
+_WIDE: Final = Context(prec=50)
+_ZERO: Final = Decimal(0)
 
 
-def max_drawdown(equity: Iterable[float]) -> float:
-    """Return the largest loss from an earlier peak, as a share of the peak; 0 if there was none."""
-    peak, worst = -math.inf, 0.0
+def growth(before: Decimal, after: Decimal) -> Decimal:
+    """Return by which share something has grown; 0 where there was nothing."""
+    with exact():
+        return divide(after - before, before) if before else _ZERO
+
+
+def max_drawdown(equity: Iterable[Decimal]) -> Decimal:
+    """Return the largest share by which equity was below what it had been before."""
+    peak = lowest = worst = _ZERO
     for value in equity:
-        peak = max(peak, value)
-        if peak > 0:
-            worst = max(worst, 1 - value / peak)
-    return worst
+        if value > peak:
+            worst = max(worst, _fall(peak, lowest))
+            peak = lowest = value
+        elif value < lowest:
+            lowest = value
+    return max(worst, _fall(peak, lowest))
 
 
-def sharpe(start: float, daily: Sequence[float]) -> float | None:
-    """Return the mean of the daily returns by their deviation, for a year; the free rate is 0.
+def _fall(peak: Decimal, lowest: Decimal) -> Decimal:
+    return -growth(peak, lowest)
 
-    `daily` is the equity at the end of each day, `start` that before the first. None for less than
-    three days, or where nothing has changed.
+
+def sharpe(daily: Sequence[Decimal]) -> float | None:
+    """Return mean / standard deviation of the daily returns, for a year of 365 days.
+
+    The first value is that before the first day. None with less than three days, or if every day
+    was like the others.
     """
-    if len(daily) < _FEWEST_DAYS or not start or not all(daily):
+    if len(daily) < 4 or not all(daily[:-1]):
         return None
-    before = [start, *daily[:-1]]
-    returns = [now / then - 1 for then, now in zip(before, daily, strict=True)]
-    mean = math.fsum(returns) / len(returns)
-    variance = math.fsum((value - mean) ** 2 for value in returns) / (len(returns) - 1)
-    return mean / math.sqrt(variance) * math.sqrt(_DAYS_A_YEAR) if variance else None
+    with localcontext(_WIDE):
+        returns = [after / before - 1 for before, after in pairwise(daily)]
+        mean = sum(returns, _ZERO) / len(returns)
+        variance = sum(((each - mean) ** 2 for each in returns), _ZERO) / (len(returns) - 1)
+        return float(mean / variance.sqrt() * Decimal(365).sqrt()) if variance else None
 
 
-def daily(points: Iterable[tuple[int, float]]) -> list[float]:
-    """Return the equity at the last candle that has opened on each UTC day.
+def daily(opened: Iterable[int], equity: Iterable[Decimal]) -> list[Decimal]:
+    """Return the equity at the last candle that was opened on each day, in UTC.
 
-    `points` are pairs of a candle's open time, in seconds since 1970, and the equity at its close.
+    `opened` is when each candle was, in seconds since 1970, and `equity` that at its close.
     """
-    days: dict[int, float] = {}
-    for opened, equity in points:
-        days[opened // 86_400] = equity
-    return list(days.values())
+    return list({at // _DAY: value for at, value in zip(opened, equity, strict=True)}.values())
 
 
-class Cycle(NamedTuple):
-    """A position from its first buy until nothing is left that could be sold.
-
-    `pnl` is net of fees, in quote units; the dust that is left is worth nothing in it. Times are
-    in seconds since 1970.
-    """
-
-    opened: int
-    closed: int
-    pnl: Decimal
-    dust: Decimal
+def fees_of(trades: Iterable[Traded]) -> Decimal:
+    """Return the fees in quote units: one in the base currency at its fill's price."""
+    with exact():
+        return sum((t.fee * t.price if t.fee_is_base else t.fee for t in trades), _ZERO)
 
 
-class Cycles:
-    """Finds the cycles in fills, told in their order. `lot` is the smallest quantity to sell."""
-
-    def __init__(self, lot: Decimal) -> None:
-        self.closed: list[Cycle] = []
-        self._lot = lot
-        self._opened: int | None = None
-        self._base = self._cash = Decimal(0)
-
-    @property
-    def is_open(self) -> bool:
-        return self._opened is not None
-
-    def add(
-        self, at: int, side: Side, qty: Decimal, price: Decimal, fee: Decimal, *, fee_is_base: bool
-    ) -> None:
-        """Count a fill."""
-        if self._opened is None:
-            self._opened = at
-            self._base = self._cash = Decimal(0)
-        with exact():
-            sign = 1 if side is Side.BUY else -1
-            self._base += sign * qty - (fee if fee_is_base else 0)
-            self._cash -= sign * qty * price + (0 if fee_is_base else fee)
-        if side is Side.SELL and floor_to(self._base, self._lot) <= 0:
-            self.closed.append(Cycle(self._opened, at, self._cash, self._base))
-            self._opened = None
-
-
-class CycleFigures(NamedTuple):
-    """Figures of cycles; None where there is none to tell of."""
+class OfCycles(NamedTuple):
+    """Figures of the cycles that are closed. Amounts in quote units, hold in seconds."""
 
     cycles: int
+    wins: int
+    losses: int
     win_rate: float | None
-    profit_factor: float | None
+    profit_factor: Decimal | None
     best: Decimal | None
     worst: Decimal | None
-    average_hold_seconds: float | None
+    average_hold: float | None
 
 
-def figures_of(cycles: Sequence[Cycle]) -> CycleFigures:
-    """Return what the closed cycles come to. One that has made nothing was neither won nor lost."""
-    gains = [cycle.pnl for cycle in cycles if cycle.pnl > 0]
-    losses = [-cycle.pnl for cycle in cycles if cycle.pnl < 0]
+def of_cycles(cycles: Iterable[Cycle]) -> OfCycles:
+    """Return what the cycles come to. One that has brought nothing was neither won nor lost."""
+    closed = [cycle for cycle in cycles if cycle.closed_at is not None]
+    profits = [cycle.profit for cycle in closed]
+    gains = [profit for profit in profits if profit > 0]
+    losses = [profit for profit in profits if profit < 0]
     decided = len(gains) + len(losses)
-    hold = [cycle.closed - cycle.opened for cycle in cycles]
-    return CycleFigures(
-        cycles=len(cycles),
+    holds = [cycle.closed_at - cycle.opened_at for cycle in closed if cycle.closed_at is not None]
+    with exact():
+        gained, lost = sum(gains, _ZERO), -sum(losses, _ZERO)
+    return OfCycles(
+        cycles=len(closed),
+        wins=len(gains),
+        losses=len(losses),
         win_rate=len(gains) / decided if decided else None,
-        profit_factor=float(sum(gains) / sum(losses)) if losses else None,
-        best=max((cycle.pnl for cycle in cycles), default=None),
-        worst=min((cycle.pnl for cycle in cycles), default=None),
-        average_hold_seconds=sum(hold) / len(hold) if hold else None,
+        profit_factor=divide(gained, lost) if lost else None,
+        best=max(profits, default=None),
+        worst=min(profits, default=None),
+        average_hold=sum(holds) / len(holds) if holds else None,
     )
-
-
-def fee_in_quote(fee: Decimal, price: Decimal, *, fee_is_base: bool) -> Decimal:
-    """Return the fee of a fill in quote units: one in the base currency at the fill's price."""
-    return multiply(fee, price) if fee_is_base else fee

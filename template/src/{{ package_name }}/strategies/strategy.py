@@ -181,7 +181,7 @@ Intent = Place | Cancel | Note | Pause
 class Params(BaseModel):
     """Settings of a strategy: each with a default, bounds and a description, if it can have one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 ParamsT = TypeVar("ParamsT", bound=Params)

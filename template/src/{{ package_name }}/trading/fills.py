@@ -145,16 +145,22 @@ async def list_fills(
     """
     query = _fills_of(account_id, order_id, symbol)
     if after is not None:
-        last = await get_fill(session, account_id, after)
-        if last is None:
-            raise TradingException(
-                TradingErrorCode.FILL_NOT_FOUND,
-                f"There is no fill {after}",
-                {"fill_id": str(after)},
-            )
+        last = await existing_fill(session, account_id, after)
         query = query.where(tuple_(Fill.created_at, Fill.id) < (last.created_at, last.id))
     rows = await session.execute(query.limit(limit))
     return [(row[0], row[1]) for row in rows]
+
+
+async def existing_fill(session: AsyncSession, account_id: UUID, fill_id: UUID) -> Fill:
+    """Return the fill of the account. Raises TradingException FILL_NOT_FOUND."""
+    found = await get_fill(session, account_id, fill_id)
+    if found is None:
+        raise TradingException(
+            TradingErrorCode.FILL_NOT_FOUND,
+            f"There is no fill {fill_id}",
+            {"fill_id": str(fill_id)},
+        )
+    return found
 
 
 def _fills_of(

@@ -119,11 +119,11 @@ def _understood(asked: Asked, out: Path | None) -> tuple[Backtest, Candles]:
 
 def _write(out: Path, backtest: Backtest, outcome: Outcome, candles: Candles) -> None:
     from ..files import write_files
-    from ..report import css, report_html
+    from ..report import report_html
 
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_files(out, backtest, outcome, candles, css())
+        write_files(out, backtest, outcome, candles)
         (out / "report.html").write_text(report_html(backtest, outcome, candles), "utf-8")
     except OSError as error:
         refuse([f"--out: {error.filename or out} cannot be written: {error.strerror}"])

@@ -229,7 +229,7 @@ def _write_sweep(
     tries: Sequence[Try],
     varied: dict[str, list[str]],
 ) -> None:
-    from ..drawing import standalone
+    from ...strategies.drawing import standalone
     from ..heat import heat_map
     from ..report import css
     from ..sweep import sweep_csv

@@ -26,6 +26,7 @@ from .model import Desired, Instance, Status, StrategyNote, StrategyOrder
 from .telling import Telling
 
 _TRIM_EVERY: Final = 100
+_MOST_TEXT: Final = 2000
 _STORE: Final = text("""
     WITH noted AS (
         INSERT INTO strategy_notes (account_id, strategy_id, n, at, candle, kind, text)
@@ -86,6 +87,11 @@ class Acting:
                     await self.pause(reason)
 
     # --- Orders ----------------------------------------------------------------------------------
+
+    @property
+    def can_place(self) -> bool:
+        """Whether orders can be placed: there are no terms until the books were compared."""
+        return self._terms is not None
 
     async def place(self, wanted: Place) -> None:
         """Place the order. One that is denied is stored so, and told to the strategy later."""
@@ -151,7 +157,7 @@ class Acting:
     def note(self, kind: str, text: str) -> None:
         """Write down why something was done or not; it is stored by `finish`."""
         self._instance.notes += 1
-        self._notes.append((self._instance.notes, kind, text))
+        self._notes.append((self._instance.notes, storable(kind, 64), storable(text, _MOST_TEXT)))
 
     async def finish(self, worth: Worth | None = None) -> None:
         """Store the notes and what the strategy is worth, all in one statement.
@@ -212,7 +218,7 @@ async def set_status(
     before = _condition(instance)
     if instance.status is not status:
         instance.status_since = (await session.scalars(select(func.clock_timestamp()))).one()
-    instance.status, instance.status_reason = status, reason[:500]
+    instance.status, instance.status_reason = status, storable(reason, 500)
     instance.desired = desired or instance.desired
     after = _condition(instance)
     if before != after:
@@ -238,3 +244,10 @@ def _condition(instance: Instance) -> dict[str, Any]:
 def name_of_run(strategy_id: UUID, run: int) -> UUID:
     """Return what the ids of a run's orders are made of: no two runs have the same ones."""
     return strategy_id if run <= 1 else uuid5(strategy_id, str(run))
+
+
+def storable(text: str, most: int) -> str:
+    """Return the text as the database can store it, cut to `most` characters."""
+    text = text.replace("\x00", "?").encode(errors="replace").decode()
+    end = f" … ({len(text)} characters)"
+    return text if len(text) <= most else text[: most - len(end)] + end

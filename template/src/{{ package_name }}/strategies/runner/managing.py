@@ -4,11 +4,12 @@ Each change is a transaction with an entry of the audit; the replica that runs t
 will, sees it when it looks the next time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -22,7 +23,7 @@ from ...core.errors.middleware import get_request_id
 from ...market.candles import Timeframe
 from ...market.instruments import Instrument, get_instrument
 from ...trading import audit
-from ..checking import check
+from ..checking import check, in_words
 from ..finding import find_kinds
 from ..strategy import Config, Fault, Plan, Strategy
 from .acting import set_status
@@ -31,6 +32,9 @@ from .model import Desired, Instance, ParamsVersion, Status, StopMode
 from .queries import get_instance
 from .settings import RunnerSettings
 from .stepping import Fees, market_of
+
+_LEFT: Final = (Status.FAILED, Status.STOP_INCOMPLETE)
+"""Of an instance that nobody runs, and that may have something open."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,10 @@ def checked_config(
 
 
 def _invalid(faults: list[Fault]) -> TradingException:
-    said = "; ".join(f"{fault.param}: {fault.message}".removeprefix(": ") for fault in faults)
     shown = [
         {"param": fault.param, "message": fault.message, "code": fault.code} for fault in faults
     ]
+    said = in_words(faults)
     return TradingException(StrategyErrorCode.INVALID_STRATEGY_PARAMS, said, {"faults": shown})
 
 
@@ -160,20 +164,27 @@ async def start(session: AsyncSession, account_id: UUID, strategy_id: UUID, acto
         _refuse_stopping(instance)
         if instance.is_active:
             return instance
-        symbol = instance.symbol
-        try:
-            async with transactional(session):
-                instance.stop_mode = instance.stop_deadline = None
-                instance.errors, instance.errors_since = 0, None
-                await set_status(session, instance, Status.STARTING, "", actor, Desired.RUNNING)
-                await session.flush()
-        except IntegrityError:
-            raise TradingException(
-                StrategyErrorCode.SYMBOL_HAS_STRATEGY,
-                f"Another strategy of the account trades {symbol} now",
-                {"symbol": symbol},
-            ) from None
+        async with _alone_on_its_symbol(session, instance):
+            instance.stop_mode = instance.stop_deadline = None
+            instance.errors, instance.errors_since = 0, None
+            await set_status(session, instance, Status.STARTING, "", actor, Desired.RUNNING)
     return instance
+
+
+@asynccontextmanager
+async def _alone_on_its_symbol(session: AsyncSession, instance: Instance) -> AsyncIterator[None]:
+    """Have the strategy become active. Raises TradingException SYMBOL_HAS_STRATEGY."""
+    symbol = instance.symbol
+    try:
+        async with transactional(session):
+            yield
+            await session.flush()
+    except IntegrityError:
+        raise TradingException(
+            StrategyErrorCode.SYMBOL_HAS_STRATEGY,
+            f"Another strategy of the account trades {symbol} now",
+            {"symbol": symbol},
+        ) from None
 
 
 async def pause(session: AsyncSession, account_id: UUID, strategy_id: UUID, actor: str) -> Instance:
@@ -235,22 +246,26 @@ async def stop(
 ) -> Instance:
     """Have the strategy stop; what it has open ends as `mode` says, before the deadline.
 
-    One that does not run is stopped already. Asked again while it stops, the mode is the new one.
+    One that does not run is stopped already, but for what has failed, or is left of a stop that was
+    incomplete. Asked again while it stops, the mode is the new one.
+
+    Raises TradingException STRATEGY_NOT_FOUND, or SYMBOL_HAS_STRATEGY where something is left to
+    end, and another strategy trades the instrument.
     """
     async with transactional(session, nested="join"):
         instance = await get_instance(session, account_id, strategy_id, lock=True)
         if not instance.is_active:
-            if instance.status in (Status.CREATED, Status.FAILED) and mode is StopMode.KEEP:
+            if mode is StopMode.KEEP and instance.status is not Status.STOPPED:
                 await set_status(session, instance, Status.STOPPED, "", actor, Desired.STOPPED)
+            if instance.status not in _LEFT:
                 return instance
-            if instance.status is not Status.FAILED:
-                return instance
-        if instance.status is not Status.STOPPING:
-            now = (await session.scalars(select(func.clock_timestamp()))).one()
-            instance.stop_deadline = now + timedelta(seconds=settings.stop_timeout)
-        instance.stop_mode = mode
-        reason = f"stop was asked for, mode {mode.value}"
-        await set_status(session, instance, Status.STOPPING, reason, actor, Desired.STOPPED)
+        async with _alone_on_its_symbol(session, instance):
+            if instance.status is not Status.STOPPING:
+                now = (await session.scalars(select(func.clock_timestamp()))).one()
+                instance.stop_deadline = now + timedelta(seconds=settings.stop_timeout)
+            instance.stop_mode = mode
+            reason = f"stop was asked for, mode {mode.value}"
+            await set_status(session, instance, Status.STOPPING, reason, actor, Desired.STOPPED)
         return instance
 
 
@@ -280,7 +295,8 @@ async def change_params(
             strategy, params, instrument, instance.timeframe, fees, price, version
         )
         new = config.params.model_dump(mode="json")
-        changed = {name for name, value in new.items() if instance.params.get(name) != value}
+        before = instance.params
+        changed = {name for name in before.keys() | new if before.get(name) != new.get(name)}
         if not changed:
             return instance
         fixed = sorted(changed & strategy.fixed)
@@ -290,7 +306,7 @@ async def change_params(
                 f"{', '.join(fixed)} can't be changed while it runs: stop it, and create another",
                 {"params": fixed},
             )
-        before, instance.params, instance.params_version = instance.params, new, version
+        instance.params, instance.params_version = new, version
         await _add_version(session, instance, new, actor)
         await audit.note(
             session,
@@ -298,9 +314,15 @@ async def change_params(
             actor=actor,
             action="strategy.params",
             before={name: before.get(name) for name in sorted(changed)},
-            after={name: new[name] for name in sorted(changed)},
+            after={name: new.get(name) for name in sorted(changed)},
         )
         return instance
+
+
+def params_in_use(instance: Instance) -> dict[str, Any]:
+    """Return its settings, without those that its kind has no more."""
+    known = kind_of(instance.kind).params_type.model_fields
+    return {name: value for name, value in instance.params.items() if name in known}
 
 
 async def _add_version(

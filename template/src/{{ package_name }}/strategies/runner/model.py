@@ -3,9 +3,10 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from pydantic import StringConstraints
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -26,6 +27,8 @@ from ...market.candles import Timeframe
 from ...market.columns import AMOUNT
 from ...market.instruments import Instrument
 from ...trading.accounts import Account
+
+StrategyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class Desired(StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.errors import TradingException
-from ...trading.fills import Fill
+from ...trading.fills import Fill, existing_fill
 from ...trading.orders.model import Order
 from ...trading.orders.queries import get_order
 from .codes import StrategyErrorCode
@@ -106,7 +106,11 @@ async def list_fills_of(
     limit: int | None = None,
     oldest_first: bool = False,
 ) -> list[tuple[Fill, Order]]:
-    """Return fills of the strategy with their orders, newest first unless asked otherwise."""
+    """Return fills of the strategy with their orders, newest first unless asked otherwise.
+
+    They begin with the one that follows fill `after`. Raises TradingException FILL_NOT_FOUND if
+    that is no fill of the account.
+    """
     query = (
         select(Fill, Order)
         .join(Order, (Order.account_id == Fill.account_id) & (Order.id == Fill.order_id))
@@ -119,10 +123,8 @@ async def list_fills_of(
     if since is not None:
         query = query.where(Fill.created_at >= since)
     if after is not None:
-        last = select(Fill.created_at, Fill.id).where(
-            Fill.account_id == instance.account_id, Fill.id == after
-        )
-        query = query.where(tuple_(Fill.created_at, Fill.id) < last.scalar_subquery())
+        last = await existing_fill(session, instance.account_id, after)
+        query = query.where(tuple_(Fill.created_at, Fill.id) < (last.created_at, last.id))
     order = (Fill.created_at, Fill.id)
     if not oldest_first:
         order = (order[0].desc(), order[1].desc())  # type: ignore[assignment]  # as good

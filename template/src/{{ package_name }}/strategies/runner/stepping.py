@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from pydantic import ValidationError
 from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +26,7 @@ from ...market.money import exact, multiply
 from ...trading.account_books import EVERYONE, AccountBooks
 from ...trading.orders.placing import Terms
 from ...trading.risk.state import TradingState, TradingStateRow, state_in_force
+from ..checking import faults_of, in_words
 from ..finding import find_kinds
 from ..strategy import (
     CandleClosed,
@@ -164,10 +166,12 @@ class Stepper:
 
     def config_of(self, instance: Instance, instrument: Instrument) -> Config[Any]:
         """Return what its strategy knows beside its state."""
+        strategy = self._kind_of(instance)
         try:
-            params = self._kind_of(instance).params_type.model_validate(instance.params)
-        except ValueError as error:
-            raise StrategyError(f"its settings are no longer valid: {error}") from error
+            params = strategy.params_type.model_validate(instance.params)
+        except ValidationError as error:
+            faults = in_words(faults_of(error, strategy))
+            raise StrategyError(f"its settings are no longer valid: {faults}") from error
         seconds = instance.timeframe.seconds
         market = market_of(instrument, self._fees)
         return Config(params, market, seconds, instance.params_version)

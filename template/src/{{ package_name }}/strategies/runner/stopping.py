@@ -53,6 +53,8 @@ async def go_on_stopping(
         left = left_over(instance, instrument, [])
         await _finish(session, instance, Status.STOPPED, f"left: {left}")
         return
+    if not acting.can_place:
+        return
     n = await _sales(session, instance)
     await acting.place(Place(OrderKey(_ROLE, 0, n), Side.SELL, OrderType.MARKET, qty))
 

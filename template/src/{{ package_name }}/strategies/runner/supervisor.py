@@ -28,6 +28,7 @@ from ...core.database.transactions import (
 from ...core.errors import TradingException
 from ...core.process.away import is_away
 from ...exchanges.client import VenueError
+from ...market.instruments import get_instrument
 from ...trading.candles.settings import Feed
 from ...trading.codes import TradingErrorCode
 from ...trading.orders.placing import Terms
@@ -39,6 +40,7 @@ from .lease import Seen
 from .model import Status
 from .settings import RunnerSettings
 from .stepping import Lease, LeaseLostError, Step, Stepper, close_after, locked
+from .stopping import go_on_stopping
 from .telling import Telling
 
 _log = structlog.get_logger(__name__)
@@ -203,10 +205,16 @@ class Supervisor:
         """Have the instance decide until there is nothing more to decide on."""
         lease = Lease(one.account_id, one.id, one.token)
         try:
-            terms = await self._terms_of(one.account_id, one.symbol)
+            terms = await self._terms(one)
+            if terms is None:
+                if one.status is Status.STOPPING:
+                    async with self._turns:
+                        await self._stop_without_terms(one, lease)
+                return
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
-            if one.open_orders and one.has_candle:
+            is_deciding = one.status is not Status.STOPPING
+            if one.open_orders and is_deciding and one.has_candle:
                 # What was filled before the close is told before it.
                 async with self._turns:
                     await self._settle(one.account_id)
@@ -218,13 +226,30 @@ class Supervisor:
             _log.warning("no fills", account=str(one.account_id), reason=str(error))
         except (RetryableTransactionError, CommitOutcomeUnknownError) as error:
             _log.warning("a step is made again", strategy=one.name, error=repr(error))
-        except TradingException as error:
-            if error.code is not TradingErrorCode.RECONCILING:
-                await self._fail(one, lease, error)
         except Exception as error:
             if is_away(error):
                 raise
             await self._fail(one, lease, error)
+
+    async def _terms(self, one: Seen) -> Terms | None:
+        """Return its terms; None until the books were compared with the exchange."""
+        try:
+            return await self._terms_of(one.account_id, one.symbol)
+        except TradingException as refusal:
+            if refusal.code is not TradingErrorCode.RECONCILING:
+                raise
+            return None
+
+    async def _stop_without_terms(self, one: Seen, lease: Lease) -> None:
+        """Have it cancel its orders, and stop at its deadline, while nothing can be placed."""
+        async with self._database.sessions() as session, transactional(session):
+            instance, now, last_seq, *_ = await locked(session, lease)
+            if instance.status is not Status.STOPPING:
+                return
+            instrument = await get_instrument(session, instance.symbol)
+            acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+            await go_on_stopping(session, instance, instrument, acting, now, last_seq)
+            await acting.finish()
 
     async def _step(self, one: Seen, lease: Lease, terms: Terms) -> None:
         for _ in range(_MOST_STEPS):

@@ -1,10 +1,14 @@
 """Drawing: lines, areas and markers as SVG, without style but by classes.
 
-Colors are the page's, or those that `standalone` adds: a page may forbid every inline style.
+Colors are those of `chart_css`, in the page or where `standalone` adds them: a page may forbid
+every inline style.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
+from html import escape
+from importlib.resources import files
 from math import floor, log10
 from typing import Final, NamedTuple
 
@@ -13,6 +17,7 @@ _LEFT: Final = 76
 _RIGHT: Final = 14
 _TOP: Final = 14
 _BOTTOM: Final = 26
+_HALF_LABEL: Final = 22
 _MOST_POINTS: Final = 1000
 
 _TIME_STEPS: Final = tuple(
@@ -74,10 +79,9 @@ class Chart:
             value += step
         for at, text in _time_marks(self._begin, self._end):
             x = self._x(at)
+            look = "axis mid" if x + _HALF_LABEL < WIDTH else "axis end"
             self._parts.append(f'<path class="tick" d="M{x:.1f} {bottom}v4"/>')
-            self._parts.append(
-                f'<text class="axis mid" x="{x:.1f}" y="{bottom + 18}">{text}</text>'
-            )
+            self._parts.append(f'<text class="{look}" x="{x:.1f}" y="{bottom + 18}">{text}</text>')
 
     def line(self, points: Sequence[Point], look: str) -> None:
         self._parts.append(f'<path class="line {look}" d="M{self._path(thin(points))}"/>')
@@ -101,11 +105,16 @@ class Chart:
                 f'<path class="mark {marker.look}" d="{path}"><title>{marker.title}</title></path>'
             )
 
+    def words(self, text: str) -> None:
+        """Write some words in the middle: why there is nothing to see."""
+        place = f'x="{WIDTH // 2}" y="{self._height // 2}"'
+        self._parts.append(f'<text class="axis mid" {place}>{escape(text)}</text>')
+
     def svg(self) -> str:
         size = f"0 0 {WIDTH} {self._height}"
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="{size}" role="img">'
-            f"<title>{self._title}</title>{''.join(self._parts)}</svg>"
+            f"<title>{escape(self._title)}</title>{''.join(self._parts)}</svg>"
         )
 
     def _path(self, points: Sequence[Point]) -> str:
@@ -133,6 +142,12 @@ def thin(points: Sequence[Point], most: int = _MOST_POINTS) -> Sequence[Point]:
         highest = max(stretch, key=lambda point: point.value)
         few += sorted({lowest, highest})
     return [*few, points[-1]]
+
+
+@cache
+def chart_css() -> str:
+    """Return the style of charts, light and dark."""
+    return files(__package__).joinpath("drawing.css").read_text("utf-8")
 
 
 def standalone(svg: str, css: str) -> str:

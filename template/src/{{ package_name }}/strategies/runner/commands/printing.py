@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...core.commands import echo_table
+from ....core.commands import echo_table
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from ..strategy import Plan
-    from .model import StrategyNote
+    from ...strategy import Plan
+    from ..model import StrategyNote
 
 
 def echo_plan(plan: Plan | None, price: Decimal | None) -> None:
     """Print what a strategy would do; None where there is no price to plan by."""
-    from ...market.money import plain
+    from ....market.money import plain
 
     if plan is None or price is None:
         typer.echo("The settings are good. There is no price now, so nothing more can be said.")
@@ -57,7 +57,7 @@ def figure(value: object) -> str:
     """Return a figure as people read it; `-` for none."""
     from decimal import Decimal
 
-    from ...market.money import plain
+    from ....market.money import plain
 
     if value is None:
         return "-"

@@ -1,12 +1,38 @@
 """Cycles: what was traded from having nothing to having nothing again, and what it brought."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from ..market.money import divide, exact, floor_to, multiply
 from ..market.words import Side
-from .terms import ZERO, Trade
+
+_ZERO: Final = Decimal(0)
+
+
+class Traded(Protocol):
+    """A fill, of a backtest or live. `at` in seconds since 1970; `fee_is_base`: in what it is."""
+
+    @property
+    def at(self) -> int: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def side(self) -> Side: ...
+
+    @property
+    def qty(self) -> Decimal: ...
+
+    @property
+    def price(self) -> Decimal: ...
+
+    @property
+    def fee(self) -> Decimal: ...
+
+    @property
+    def fee_is_base(self) -> bool: ...
 
 
 class Cycle(NamedTuple):
@@ -27,7 +53,7 @@ class Cycle(NamedTuple):
 
 
 def cycles_of(
-    trades: Sequence[Trade], lot: Decimal, base: Decimal, price: Decimal, at: int
+    trades: Iterable[Traded], lot: Decimal, base: Decimal, price: Decimal, at: int
 ) -> list[Cycle]:
     """Return the cycles of the trades; what was owned before, `base`, counts as bought at `price`.
 
@@ -55,7 +81,7 @@ class _Counting:
     def __init__(self, at: int) -> None:
         self.at = at
         self.fills = 0
-        self.held = self.bought = self.paid = self.profit = ZERO
+        self.held = self.bought = self.paid = self.profit = _ZERO
         self.role = ""
 
     def buy(self, qty: Decimal, net: Decimal, paid: Decimal) -> None:
@@ -64,15 +90,19 @@ class _Counting:
         self.paid += paid
         self.profit -= paid
 
-    def take(self, trade: Trade) -> None:
+    def take(self, trade: Traded) -> None:
         self.fills += 1
         self.role = trade.role
         amount = trade.qty * trade.price
         if trade.side is Side.BUY:
-            self.buy(trade.qty, trade.qty - trade.fee, amount)
+            self.buy(trade.qty, trade.qty, amount)
         else:
             self.held -= trade.qty
-            self.profit += amount - trade.fee
+            self.profit += amount
+        if trade.fee_is_base:
+            self.held -= trade.fee
+        else:
+            self.profit -= trade.fee
 
     def cycle(self, closed_at: int | None) -> Cycle:
         price = _average(self.paid, self.bought)
@@ -80,4 +110,4 @@ class _Counting:
 
 
 def _average(paid: Decimal, bought: Decimal) -> Decimal:
-    return divide(paid, bought) if bought else ZERO
+    return divide(paid, bought) if bought else _ZERO
