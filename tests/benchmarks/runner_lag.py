@@ -31,7 +31,7 @@ from trading_service.trading.accounts import create_account
 from trading_service.trading.demo import seed_demo
 from trading_service.trading.deposits import DepositRequest, deposit_now
 
-INSTANCES, CLOSES, BOUND = 50, int(os.environ.get("CLOSES", "5")), 1.0
+INSTANCES, CLOSES, BOUND = 50, 5, 1.0
 MINUTE = 60
 
 
@@ -78,7 +78,6 @@ async def lags(settings: Settings) -> tuple[list[float], list[float]]:
             while len(found) - found_before < INSTANCES and time.time() < close + MINUTE / 2:
                 await asyncio.sleep(0.005)
             cpu.append((time.process_time() - begin) / max(1, len(found) - found_before))
-            print(f"a close: {len(found) - found_before} decisions", file=sys.stderr)
     await database.close()
     return found[-CLOSES * INSTANCES :], cpu
 
@@ -100,7 +99,7 @@ async def all_wait_for_the_next(database: Database) -> None:
 
 def main() -> int:
     with servers():
-        settings = Settings(_env_file=None)
+        settings = Settings(_env_file=None, reconcile_interval=3600)
         migrate(settings)
         asyncio.run(start_instances(settings))
         found, cpu = asyncio.run(lags(settings))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Final
@@ -25,7 +25,7 @@ from .orders.placing import Terms
 from .quotes import Quotes
 from .reconciliation.run import Reconciler
 from .risk.breaker import LOOK_SECONDS, Breaker
-from .risk.limits import get_limits
+from .risk.limits import get_limits, learn_limits
 from .settings import TradingSettings
 from .venue_watch import VenueWatch
 from .wakes import Wakes, woken
@@ -82,6 +82,10 @@ class Trading:
             )
         limits = await get_limits(source, account_id, self.settings.risk)
         return Terms(limits, self.quotes.last(symbol))
+
+    async def learn_terms(self, source: Source, account_ids: Collection[UUID]) -> None:
+        """Read at once what `terms` would read for each of the accounts."""
+        await learn_limits(source, account_ids, self.settings.risk)
 
     def why_not_ready(self) -> str:
         """Return why orders are not placed yet; "" once they are."""

@@ -41,11 +41,18 @@ class Memo:
         began = time.monotonic()
         found = await read()
         if found is not None:
-            self._known[key] = began, found
-            self._known.move_to_end(key)
-            if len(self._known) > _MOST:
-                self._known.popitem(last=False)
+            self._put(key, began, found)
         return found
+
+    def put(self, key: Hashable, value: object) -> None:
+        """Remember a value that was read just now, together with others."""
+        self._put(key, time.monotonic(), value)
+
+    def _put(self, key: Hashable, at: float, value: object) -> None:
+        self._known[key] = at, value
+        self._known.move_to_end(key)
+        if len(self._known) > _MOST:
+            self._known.popitem(last=False)
 
 
 def memo_of(source: Source) -> Memo:

@@ -41,6 +41,9 @@ class Strategies:
             terms_of=lambda account_id, symbol: trading.terms(
                 resources.database.sessions, account_id, symbol
             ),
+            learn_terms=lambda account_ids: trading.learn_terms(
+                resources.database.sessions, account_ids
+            ),
             bid_of=self._bid_of,
             settle=trading.watch.fetch_fills,
             why_no_candles=trading.candles.why_none,

@@ -74,6 +74,7 @@ class Supervisor:
         wakes: Wakes,
         *,
         terms_of: TermsOf,
+        learn_terms: Callable[[set[UUID]], Awaitable[object]],
         bid_of: BidOf,
         settle: Settle,
         why_no_candles: Callable[[Feed], str],
@@ -81,6 +82,7 @@ class Supervisor:
     ) -> None:
         """Make `at_once` steps at the same time: each needs a connection.
 
+        `learn_terms` reads at once what `terms_of` would read for each account.
         `settle` has the books know every fill that an account has at the exchange until now.
         `why_no_candles` says why those of a feed do not come, if they do not.
         """
@@ -91,6 +93,7 @@ class Supervisor:
         self._telling = telling
         self._wakes = wakes
         self._terms_of = terms_of
+        self._learn_terms = learn_terms
         self._bid_of = bid_of
         self._settle = settle
         self._why_no_candles = why_no_candles
@@ -124,6 +127,8 @@ class Supervisor:
         self._is_waiting = any(_misses_candle(one) for one in own)
         # Those without orders take less time: the others keep fewer of them waiting.
         due = sorted((one for one in own if self._is_due(one)), key=lambda one: one.open_orders)
+        if due:
+            await self._learn_terms({one.account_id for one in due})
         late = [one for one in own if self._is_late(one)]
         without = [one for one in own if self._is_without_candles(one)]
         outcomes = await asyncio.gather(
@@ -229,8 +234,7 @@ class Supervisor:
     async def _terms(self, one: Seen) -> Terms | None:
         """Return its terms; None until the books were compared with the exchange."""
         try:
-            async with self._turns:  # the limits are read, if that was not done lately
-                return await self._terms_of(one.account_id, one.symbol)
+            return await self._terms_of(one.account_id, one.symbol)
         except TradingException as refusal:
             if refusal.code is not TradingErrorCode.RECONCILING:
                 raise

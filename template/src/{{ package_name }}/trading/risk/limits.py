@@ -1,6 +1,6 @@
 """The limits of an account's orders: settings, which a row can replace for an account."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Annotated, Any
@@ -61,18 +61,33 @@ async def get_limits(source: Source, account_id: UUID, settings: RiskSettings) -
 
     async def read() -> Limits:
         rows = await execute_single(source, _OF_ACCOUNT, {"account_id": account_id})
-        own = rows[0]._mapping if rows else {}
-        values = {field.name: own.get(field.name) for field in fields(Limits)}
-        return Limits(
-            **{
-                name: getattr(settings, name) if value is None else value
-                for name, value in values.items()
-            }
-        )
+        return _limits_of(rows[0]._asdict() if rows else {}, settings)
 
     limits = await memo_of(source).read(("risk limits", account_id), KNOWN_SECONDS, read)
     assert limits is not None
     return limits
+
+
+async def learn_limits(
+    source: Source, account_ids: Collection[UUID], settings: RiskSettings
+) -> None:
+    """Read the limits of many accounts at once: `get_limits` knows them for 5 seconds then."""
+    query = select(RiskLimits.__table__).where(RiskLimits.account_id.in_(account_ids))
+    own = {row.account_id: row._asdict() for row in await execute_single(source, query, {})}
+    memo = memo_of(source)
+    for account_id in account_ids:
+        limits = _limits_of(own.get(account_id, {}), settings)
+        memo.put(("risk limits", account_id), limits)
+
+
+def _limits_of(own: Mapping[str, Any], settings: RiskSettings) -> Limits:
+    values = {field.name: own.get(field.name) for field in fields(Limits)}
+    return Limits(
+        **{
+            name: getattr(settings, name) if value is None else value
+            for name, value in values.items()
+        }
+    )
 
 
 _Count = Annotated[int, Field(ge=1, lt=2**31)]
