@@ -31,7 +31,7 @@ PYTHON = re.compile(r"^```python\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 def main(service: Path, *chosen: str) -> None:
-    """Follow each page, or the chosen ones, while `dev` runs. It notices the files of the second."""
+    """Follow each page, or the chosen ones, while `dev` runs and notices what is written."""
     resource, strategy, *others = PAGES
     pages = {name: (service / "docs" / name).read_text() for name in chosen or PAGES}
     if text := pages.pop(resource, ""):
@@ -41,7 +41,7 @@ def main(service: Path, *chosen: str) -> None:
     with dev(service, PORT):
         if text:
             follow(service, text)
-        if text := pages.get(strategy):
+        if text := pages.get(strategy, ""):
             write_files(service, text)
             follow(service, text)
         with ThreadPoolExecutor(max_workers=2) as two:  # these are about different things
@@ -58,7 +58,7 @@ def follow(service: Path, text: str) -> None:
     """Run the commands of a page, one after the other, and compare what they print."""
     program = tomllib.loads((service / "pyproject.toml").read_text())["project"]["name"]
     terminal = Terminal(service)
-    terminal.run(f'''{program}() {{ uv run --env-file .dev/env {program} "$@"; }}''')
+    terminal.run(f"""{program}() {{ uv run --env-file .dev/env {program} "$@"; }}""")
     terminal.run(f"API=http://127.0.0.1:{PORT}/v1")
     terminal.run('AUTH="Authorization: Bearer $(cat .dev/api-key)"')
     came = ""

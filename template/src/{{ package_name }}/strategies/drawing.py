@@ -17,6 +17,7 @@ _LEFT: Final = 76
 _RIGHT: Final = 14
 _TOP: Final = 14
 _BOTTOM: Final = 26
+_HALF_LABEL: Final = 22
 _MOST_POINTS: Final = 1000
 
 _TIME_STEPS: Final = tuple(
@@ -78,10 +79,9 @@ class Chart:
             value += step
         for at, text in _time_marks(self._begin, self._end):
             x = self._x(at)
+            look = "axis mid" if x + _HALF_LABEL < WIDTH else "axis end"
             self._parts.append(f'<path class="tick" d="M{x:.1f} {bottom}v4"/>')
-            self._parts.append(
-                f'<text class="axis mid" x="{x:.1f}" y="{bottom + 18}">{text}</text>'
-            )
+            self._parts.append(f'<text class="{look}" x="{x:.1f}" y="{bottom + 18}">{text}</text>')
 
     def line(self, points: Sequence[Point], look: str) -> None:
         self._parts.append(f'<path class="line {look}" d="M{self._path(thin(points))}"/>')

@@ -77,7 +77,7 @@ def place_ladder(trade: Trade, config: Config[HyperRsiParams]) -> tuple[Trade, l
         Note(
             "ladder",
             "{} take-profits of {} at the average price {}",
-            (len(made), position.held, position.average),
+            (len(made), position.held, floor_to(position.average, config.market.tick)),
         )
         if made
         else Note("no_ladder", "{} is too little for a take-profit", (position.held,))

@@ -169,8 +169,12 @@ class Acting:
             return
         self._notes = []
         numbers, kinds, texts = ([note[i] for note in notes] for i in range(3))
-        values: dict[str, Any] = {"account": instance.account_id, "strategy": instance.id}
-        values |= {"candle": self.candle, "numbers": numbers, "kinds": kinds, "texts": texts}
+        values: dict[str, Any] = {
+            "account": instance.account_id,
+            "strategy": instance.id,
+            "candle": self.candle,
+        }
+        values |= {"numbers": numbers, "kinds": kinds, "texts": texts}
         values |= (worth or _NOTHING)._asdict()
         await self._session.execute(_STORE, values)
         if any(n % _TRIM_EVERY == 0 for n in numbers):

@@ -42,7 +42,7 @@ async def book_fill(
 
 
 class Worth(NamedTuple):
-    """What a strategy has and is worth at a time; all of it None where nobody wants to know."""
+    """Funds of a strategy and their worth at a time; None where nobody wants to know."""
 
     at: datetime | None
     cash: Decimal | None

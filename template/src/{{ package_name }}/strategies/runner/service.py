@@ -43,6 +43,7 @@ class Strategies:
             ),
             bid_of=self._bid_of,
             settle=trading.watch.fetch_fills,
+            why_no_candles=trading.candles.why_none,
             # A quarter: half of the rest is the dispatcher's, and the other half of requests.
             at_once=max(1, resources.settings.db.pool_size // 4),
         )

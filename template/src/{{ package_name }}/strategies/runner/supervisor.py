@@ -78,11 +78,13 @@ class Supervisor:
         terms_of: TermsOf,
         bid_of: BidOf,
         settle: Settle,
+        why_no_candles: Callable[[Feed], str],
         at_once: int = 1,
     ) -> None:
         """Make `at_once` steps at the same time: each needs a connection.
 
         `settle` has the books know every fill that an account has at the exchange until now.
+        `why_no_candles` says why those of a feed do not come, if they do not.
         """
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{new_id().hex[-8:]}"
         self._database = database
@@ -93,6 +95,7 @@ class Supervisor:
         self._terms_of = terms_of
         self._bid_of = bid_of
         self._settle = settle
+        self._why_no_candles = why_no_candles
         self._turns = asyncio.Semaphore(at_once)
         self._event = asyncio.Event()
         self._accounts: set[UUID] = set()
@@ -100,6 +103,7 @@ class Supervisor:
         self._is_waiting = False
         self._resting: dict[tuple[UUID, UUID], float] = {}
         self._late: dict[tuple[UUID, UUID], int] = {}
+        self._without: dict[tuple[UUID, UUID], str] = {}
 
     # --- What runs -------------------------------------------------------------------------------
 
@@ -114,17 +118,20 @@ class Supervisor:
         seen = await self._look()
         own = [one for one in seen if one.owner == self.name]
         self._follow({one.account_id for one in own})
-        for known in (self._resting, self._late):
+        for known in (self._resting, self._late, self._without):
             for key in known.keys() - {one.key for one in own}:
                 del known[key]
         metrics.LATE.set(sum(late >= _ALERT_AFTER for late in self._late.values()))
         self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
         self._is_waiting = any(_misses_candle(one) for one in own)
-        due = [one for one in own if self._is_due(one)]
+        # Those without orders take less time: the others keep fewer of them waiting.
+        due = sorted((one for one in own if self._is_due(one)), key=lambda one: one.open_orders)
         late = [one for one in own if self._is_late(one)]
+        without = [one for one in own if self._is_without_candles(one)]
         outcomes = await asyncio.gather(
             *(self._advance(one) for one in due),
             *(self._note_late_candle(one) for one in late),
+            *(self._note_no_candles(one) for one in without),
             return_exceptions=True,
         )
         for error in outcomes:
@@ -198,7 +205,8 @@ class Supervisor:
             terms = await self._terms(one)
             if terms is None:
                 if one.status is Status.STOPPING:
-                    await self._stop_without_terms(one, lease)
+                    async with self._turns:
+                        await self._stop_without_terms(one, lease)
                 return
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
@@ -223,7 +231,8 @@ class Supervisor:
     async def _terms(self, one: Seen) -> Terms | None:
         """Return its terms; None until the books were compared with the exchange."""
         try:
-            return await self._terms_of(one.account_id, one.symbol)
+            async with self._turns:  # the limits are read, if that was not done lately
+                return await self._terms_of(one.account_id, one.symbol)
         except TradingException as refusal:
             if refusal.code is not TradingErrorCode.RECONCILING:
                 raise
@@ -254,6 +263,24 @@ class Supervisor:
             self._late.pop(one.key, None)
             return False
         return _late_by(one) // one.timeframe.length > self._late.get(one.key, 0)
+
+    def _is_without_candles(self, one: Seen) -> bool:
+        """Tell whether no candles come, for a reason that was not noted yet."""
+        why = "" if one.has_candle else self._why_no_candles(Feed(one.symbol, one.timeframe))
+        known = self._without.get(one.key, "")
+        self._without[one.key] = why
+        return why not in ("", known)
+
+    async def _note_no_candles(self, one: Seen) -> None:
+        """Note why it decides nothing: it waits for candles that do not come."""
+        with suppress(LeaseLostError):
+            async with self._database.sessions() as session, transactional(session):
+                instance = (
+                    await locked(session, Lease(one.account_id, one.id, one.token))
+                ).instance
+                acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+                acting.note("no_candles", f"it waits for candles: {self._without[one.key]}")
+                await acting.finish()
 
     async def _note_late_candle(self, one: Seen) -> None:
         """Note that the candle it waits for is late: after one timeframe, and, as an alert, two."""

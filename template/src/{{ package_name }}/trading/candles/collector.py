@@ -75,6 +75,11 @@ class Collector:
         self._first = timedelta(seconds=first_seconds)
         self._states: dict[Feed, _State] = {}
 
+    def why_none(self, feed: Feed) -> str:
+        """Return why no candles come; "" where they do, as far as is known."""
+        state = self._states.get(feed)
+        return "" if state is None else state.trouble
+
     async def run(self) -> None:
         """Look once, and wait until a feed's turn comes, or others may be wanted."""
         await self.run_once()
