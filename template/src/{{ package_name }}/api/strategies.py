@@ -12,7 +12,7 @@ from ..core.database.session import ReadingSessionDep, SessionDep
 from ..core.database.transactions import transactional
 from ..market.instruments import InstrumentErrorCode
 from ..strategies.finding import find_kinds
-from ..strategies.runner import managing, measuring, queries, showing
+from ..strategies.runner import life, managing, measuring, queries, showing
 from ..strategies.runner.codes import StrategyErrorCode
 from ..strategies.runner.model import Instance, StopMode, StrategyName
 from ..strategies.runner.service import Strategies, open_strategies
@@ -148,7 +148,7 @@ async def start_strategy(
 ) -> StrategyView:
     """One that was stopped with `mode=keep`, or has failed, goes on where it was."""
     async with transactional(session) as tx:
-        found = await managing.start(tx, account.id, strategy_id, actor_of(request))
+        found = await life.start(tx, account.id, strategy_id, actor_of(request))
     return await _view(session, found, strategies)
 
 
@@ -169,7 +169,7 @@ async def pause_strategy(
 ) -> StrategyView:
     """It opens no position; exits and the counter orders of a grid go on."""
     async with transactional(session) as tx:
-        found = await managing.pause(tx, account.id, strategy_id, actor_of(request))
+        found = await life.pause(tx, account.id, strategy_id, actor_of(request))
     return await _view(session, found, strategies)
 
 
@@ -189,7 +189,7 @@ async def resume_strategy(
     request: Request,
 ) -> StrategyView:
     async with transactional(session) as tx:
-        found = await managing.resume(tx, account.id, strategy_id, actor_of(request))
+        found = await life.resume(tx, account.id, strategy_id, actor_of(request))
     return await _view(session, found, strategies)
 
 
@@ -215,7 +215,7 @@ async def stop_strategy(
 ) -> StrategyView:
     """Answers what it has open; look again until it is `stopped`, or `stop_incomplete`."""
     async with transactional(session) as tx:
-        found = await managing.stop(
+        found = await life.stop(
             tx, account.id, strategy_id, mode, actor_of(request), strategies.settings
         )
     return await _view(session, found, strategies)

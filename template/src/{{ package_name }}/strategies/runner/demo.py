@@ -21,7 +21,7 @@ from ...trading.balances import list_balances
 from ...trading.deposits import DepositRequest, deposit_now
 from ..finding import find_kinds
 from ..strategy import Strategy
-from . import managing
+from . import life, managing
 from .managing import StrategyRequest
 from .queries import list_instances
 from .stepping import Fees
@@ -85,6 +85,6 @@ async def _start(
             instance = await managing.create_strategy(
                 session, account.id, request, fees, quote.bid, _ACTOR
             )
-            await managing.start(session, account.id, instance.id, _ACTOR)
+            await life.start(session, account.id, instance.id, _ACTOR)
     except TradingException as refusal:
         _log.warning("no demo of this kind of strategy", kind=kind, reason=str(refusal))

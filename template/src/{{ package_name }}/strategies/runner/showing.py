@@ -12,7 +12,7 @@ from ...trading.orders.states import OPEN
 from ...trading.risk.state import TradingState, state_in_force
 from ..finding import find_kinds
 from .model import Instance, Status
-from .stepping import close_after
+from .upcoming import close_after
 
 
 async def shown(session: AsyncSession, instance: Instance, price: Decimal | None) -> dict[str, Any]:

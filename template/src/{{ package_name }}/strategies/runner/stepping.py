@@ -1,20 +1,16 @@
 """A step: one event, decided and done in one transaction, or not at all.
 
-The row of the instance is locked, and only for who has its lease: its token is in the condition.
-So of two processes that believe to have the lease only one can commit, and after a crash the next
-one goes on where the last commit was.
+The instance is locked, and only for who has its lease. So of two processes that believe to have it
+only one can commit, and after a crash the next one goes on where the last commit was.
 """
 
 import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
-from uuid import UUID
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...core.database.memo import Memo
@@ -23,35 +19,21 @@ from ...core.database.transactions import after_commit, transactional
 from ...market.candles import Candle, Timeframe
 from ...market.instruments import KNOWN_SECONDS, Instrument, get_instrument
 from ...market.money import exact, multiply
-from ...trading.account_books import EVERYONE, AccountBooks
 from ...trading.orders.placing import Terms
-from ...trading.risk.state import TradingState, TradingStateRow, state_in_force
 from ..checking import faults_of, in_words
 from ..finding import find_kinds
-from ..strategy import (
-    CandleClosed,
-    Config,
-    Event,
-    Fill,
-    Intent,
-    Market,
-    PriceReached,
-    Strategy,
-    TimeReached,
-)
-from . import feed, metrics
+from ..strategy import CandleClosed, Config, Event, Intent, Market, Strategy
+from . import metrics
 from .acting import Acting, set_status
 from .candles import shortest
-from .counting import book_fill, worth_at
+from .counting import worth_at
+from .locking import Lease, locked
 from .model import Desired, Instance, Status
 from .settings import RunnerSettings
 from .stopping import go_on_stopping
 from .telling import Telling
 from .thinking import StrategyError, think
-
-_SHARED_SECONDS: Final = 1.0
-NextCandle = Callable[[AsyncSession, Instrument, Timeframe, datetime], Awaitable[Candle | None]]
-"""Returns the first closed candle that has opened after a time, None if there is none yet."""
+from .upcoming import NextCandle, Upcoming, is_young
 
 
 class Step(StrEnum):
@@ -61,18 +43,6 @@ class Step(StrEnum):
     MADE = "made"
     LAST = "last"
     NONE = "none"
-
-
-class LeaseLostError(Exception):
-    """Somebody else runs the instance now, or nobody."""
-
-
-class Lease(NamedTuple):
-    """A right to run an instance."""
-
-    account_id: UUID
-    id: UUID
-    token: int
 
 
 class Fees(NamedTuple):
@@ -97,11 +67,11 @@ class Stepper:
         self._database = database
         self._settings = settings
         self._fees = fees
-        self._next_candle = next_candle
+        self._upcoming = Upcoming(next_candle)
         self._telling = telling
         self._kinds = find_kinds() if kinds is None else kinds
-        # Of their own, for they are read within steps; those write neither of both.
-        self._instruments, self._candles = Memo(), Memo()
+        # Its own, for it is read within steps; those write no instrument.
+        self._instruments = Memo()
 
     async def step(self, lease: Lease, terms: Terms, bid: Decimal | None = None) -> Step:
         """Have the instance decide on its next event, and return whether there was one.
@@ -119,12 +89,12 @@ class Stepper:
                 return Step.LAST
             if instance.status is Status.STARTING or instance.state is None:
                 await self._start(session, instance, instrument, now, last_seq, terms)
-            event = await self._next_event(session, found, instrument, bid)
+            event = await self._upcoming.next_event(session, found, instrument, bid)
             if event is None:
                 return Step.NONE
             await self._decide(session, instance, instrument, acting, now, event)
             # What comes of its orders wakes it.
-            is_newest = isinstance(event, CandleClosed) and _is_young(event.candle, now)
+            is_newest = isinstance(event, CandleClosed) and is_young(event.candle, now)
             return Step.LAST if is_newest else Step.MADE
 
     async def _decide(
@@ -214,107 +184,12 @@ class Stepper:
         with exact():
             return plan.quote_needed + multiply(plan.base_needed, last.price)
 
-    # --- Its next event --------------------------------------------------------------------------
-
-    async def _next_event(
-        self,
-        session: AsyncSession,
-        found: "Locked",
-        instrument: Instrument,
-        bid: Decimal | None,
-    ) -> Event | None:
-        """Return what it is to be told now, and move its cursors past it."""
-        instance, now, last_seq, available, is_trading = found
-        assert instance.cursor_candle is not None
-        told = None
-        if last_seq > instance.cursor_event:
-            told = await feed.next_told(session, instance, instrument.base_currency)
-        candle = None
-        if now >= close_after(instance.cursor_candle, instance.timeframe):
-            candle = await self._candle(session, instrument, instance)
-        if told is not None and (candle is None or told.at <= candle.closed_at):
-            instance.cursor_event = told.seq
-            if isinstance(told.event, Fill):
-                await book_fill(session, instance, told.event, told.client_order_id)
-            return told.event
-        if told is None:
-            instance.cursor_event = max(last_seq, instance.cursor_event)
-        if candle is not None:
-            if _has_reached(instance, candle):
-                instance.watch_since = candle.closed_at
-                assert instance.watch_price is not None
-                return PriceReached(instance.watch_price, available, candle.close_time)
-            instance.cursor_candle = candle.opened_at
-            why_not = await _why_not_open(session, instance, candle, now, is_trading=is_trading)
-            return CandleClosed(candle, available, not why_not, why_not)
-        at = int(now.timestamp())
-        if bid is not None and instance.watch_price is not None and bid <= instance.watch_price:
-            return PriceReached(bid, available, at)
-        if instance.wake_at is not None and instance.wake_at <= now:
-            return TimeReached(available, at)
-        return None
-
-    async def _candle(
-        self, session: AsyncSession, instrument: Instrument, instance: Instance
-    ) -> Candle | None:
-        """Return its next candle. Others wait for the same one: it is read once."""
-        after = instance.cursor_candle
-        assert after is not None
-        return await self._candles.read(
-            (instance.symbol, instance.timeframe, after),
-            _SHARED_SECONDS,
-            lambda: self._next_candle(session, instrument, instance.timeframe, after),
-        )
-
     async def _instrument(self, session: AsyncSession, symbol: str) -> Instrument:
         found = await self._instruments.read(
             symbol, KNOWN_SECONDS, lambda: get_instrument(session, symbol)
         )
         assert found is not None
         return found
-
-
-class Locked(NamedTuple):
-    """An instance that is locked, the database's time, and the account's last event.
-
-    All events until then can be read, and `available` is what it may sell after them.
-    `is_trading`: neither it nor everybody is told to trade less, or not at all.
-    """
-
-    instance: Instance
-    now: datetime
-    last_seq: int
-    available: Decimal
-    is_trading: bool
-
-
-_LOCKED = (
-    select(
-        *(Instance, func.clock_timestamp(), AccountBooks.last_seq, feed.AVAILABLE),
-        ~exists().where(
-            TradingStateRow.account_id.in_([Instance.account_id, EVERYONE]),
-            TradingStateRow.state != TradingState.ACTIVE,
-        ),
-    )
-    .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
-    .where(
-        Instance.account_id == bindparam("account_id"),
-        Instance.id == bindparam("id"),
-        Instance.lease_token == bindparam("token"),
-    )
-    .with_for_update(of=Instance)
-)
-
-
-async def locked(session: AsyncSession, lease: Lease) -> Locked:
-    """Lock the instance and return it. Raises LeaseLostError unless the lease is the newest."""
-    rows = await session.execute(
-        _LOCKED, lease._asdict(), execution_options={"populate_existing": True}
-    )
-    row = rows.one_or_none()
-    if row is None or not row[0].is_active:
-        raise LeaseLostError
-    return Locked(*row)
 
 
 def market_of(instrument: Instrument, fees: Fees) -> Market:
@@ -338,44 +213,10 @@ def _thought(
     return strategy.dump(state), list(intents), strategy.watch(state), strategy.wake_at(state)
 
 
-async def _why_not_open(
-    session: AsyncSession, instance: Instance, candle: Candle, now: datetime, *, is_trading: bool
-) -> str:
-    """Return why no position may be opened at this candle; "" where one may."""
-    if not _is_young(candle, now):
-        age = now.timestamp() - candle.close_time
-        return f"the candle is stale: it has ended {age:.0f} s ago"
-    if instance.desired is Desired.PAUSED:
-        return "the strategy is paused"
-    if is_trading:
-        return ""
-    in_force = await state_in_force(session, instance.account_id)
-    if in_force.state is not TradingState.ACTIVE:
-        return f"trading is {in_force.state.value}: {in_force.reason}"
-    return ""
-
-
 def _count_lag(session: AsyncSession, seconds: float) -> None:
     """Count the time from the candle's close until the commit. `seconds` are over by now."""
     begin = time.monotonic()
     after_commit(session, lambda: metrics.LAG.observe(seconds + time.monotonic() - begin))
-
-
-def _is_young(candle: Candle, now: datetime) -> bool:
-    """Tell whether it is younger than one timeframe, and so the newest."""
-    return now.timestamp() - candle.close_time < candle.close_time - candle.open_time
-
-
-def _has_reached(instance: Instance, candle: Candle) -> bool:
-    """Tell whether the price that it watched all the time was reached within the candle.
-
-    So it is told also of what nobody has seen: a second between two looks, or an hour without a
-    service.
-    """
-    price, since = instance.watch_price, instance.watch_since
-    if price is None or since is None or since > candle.opened_at:
-        return False
-    return multiply(Decimal(candle.low), candle.scale.tick) <= price
 
 
 def _set_watch(instance: Instance, price: Decimal | None, at: datetime) -> None:
@@ -400,8 +241,3 @@ def _newest(now: datetime, timeframe: Timeframe) -> datetime:
     """Return when the newest candle that has ended has opened."""
     seconds = timeframe.seconds
     return datetime.fromtimestamp(int(now.timestamp()) // seconds * seconds - seconds, UTC)
-
-
-def close_after(opened: datetime, timeframe: Timeframe) -> datetime:
-    """Return when the candle after that one ends."""
-    return opened + 2 * timedelta(seconds=timeframe.seconds)

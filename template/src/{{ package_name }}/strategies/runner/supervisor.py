@@ -37,11 +37,13 @@ from . import lease as leases
 from . import metrics
 from .acting import Acting, set_status
 from .lease import Seen
+from .locking import Lease, LeaseLostError, locked
 from .model import Status
 from .settings import RunnerSettings
-from .stepping import Lease, LeaseLostError, Step, Stepper, close_after, locked
+from .stepping import Step, Stepper
 from .stopping import go_on_stopping
 from .telling import Telling
+from .upcoming import close_after
 
 _log = structlog.get_logger(__name__)
 

@@ -29,23 +29,23 @@ class Mode(StrEnum):
 
 def start(name: NameArgument, account: AccountOption = None) -> None:
     """Start a strategy; one that was stopped with `keep`, or has failed, goes on."""
-    from .. import managing
+    from .. import life
 
-    _changed(name, account, managing.start)
+    _changed(name, account, life.start)
 
 
 def pause(name: NameArgument, account: AccountOption = None) -> None:
     """Have a strategy open no position; exits and counter orders go on."""
-    from .. import managing
+    from .. import life
 
-    _changed(name, account, managing.pause)
+    _changed(name, account, life.pause)
 
 
 def resume(name: NameArgument, account: AccountOption = None) -> None:
     """Have a paused strategy open positions again."""
-    from .. import managing
+    from .. import life
 
-    _changed(name, account, managing.resume)
+    _changed(name, account, life.resume)
 
 
 def stop(
@@ -56,7 +56,7 @@ def stop(
     ] = Mode.CANCEL,
 ) -> None:
     """Stop a strategy. The service does it within a minute, or says what is left."""
-    from .. import managing
+    from .. import life
     from ..model import StopMode
 
     runner = _settings()
@@ -64,7 +64,7 @@ def stop(
     async def change(
         session: AsyncSession, account_id: UUID, strategy_id: UUID, actor: str
     ) -> Instance:
-        return await managing.stop(
+        return await life.stop(
             session, account_id, strategy_id, StopMode(mode.value), actor, runner
         )
 

@@ -71,7 +71,7 @@ def create(
 ) -> None:
     """Create a strategy, which does nothing until it is started."""
     from ....market.candles import Timeframe
-    from .. import managing
+    from .. import life, managing
 
     request = managing.StrategyRequest(
         kind, name or kind, symbol, Timeframe(timeframe.value), _pairs_of(settings)
@@ -89,7 +89,7 @@ def create(
         owner = await account_of(session, account)
         instance = await managing.create_strategy(session, owner.id, request, _fees(), price, ACTOR)
         if start:
-            await managing.start(session, owner.id, instance.id, ACTOR)
+            await life.start(session, owner.id, instance.id, ACTOR)
         return instance
 
     instance = _or_faults(with_transaction, make)
