@@ -39,10 +39,13 @@ ANSWER_TESTS = (
     "pytest -n auto -m 'not core' tests/notifications tests/test_main.py tests/test_settings.py"
     " tests/market/test_candle_parquet.py"
 )
-# What a change by a team is sooner noticed by than by processes that are killed again and again.
-HOUSE_TESTS = f"{OWN_TESTS} --ignore=tests/exchanges" + "".join(
-    f" --ignore=tests/trading/test_{name}.py"
-    for name in ("kills", "replicas", "settlement_in_any_order", "story")
+# What a team changes shows where the service is put together, in its routes, and in its own tests.
+HOUSE_TESTS = " ".join(
+    [
+        *(OWN_TESTS, "tests/api", "tests/notifications", "tests/desk"),
+        *("tests/trading/test_messages.py", "tests/trading/test_no_floats.py"),
+        *(f"tests/test_{name}.py" for name in ("cli", "documents", "main", "settings", "tables")),
+    ]
 )
 
 # What is rendered, the Python to run it on, and what checks it; None is the oldest Python that the

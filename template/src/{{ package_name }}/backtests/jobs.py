@@ -25,7 +25,7 @@ from ..core.database.tables import new_id
 from ..core.errors import TradingException
 from ..market.candles import Candles
 from .codes import BacktestErrorCode
-from .settings import BacktestSettings
+from .settings import BacktestLimits, BacktestSettings
 from .terms import Backtest
 from .worker import REQUEST, Request
 
@@ -72,7 +72,7 @@ class Job:
 class Jobs:
     """The backtests of this process, the oldest first."""
 
-    def __init__(self, settings: BacktestSettings, folder: Path) -> None:
+    def __init__(self, settings: BacktestLimits, folder: Path) -> None:
         self._settings = settings
         self._folder = folder
         self._jobs: dict[UUID, Job] = {}
@@ -198,7 +198,8 @@ def _store(path: Path, request: Request) -> None:
 @asynccontextmanager
 async def open_backtests(resources: Resources) -> AsyncIterator[Jobs]:
     """Take backtests until the application ends; what runs then is canceled."""
-    settings: BacktestSettings = getattr(resources.settings, "backtest", BacktestSettings())
+    assert isinstance(resources.settings, BacktestSettings)
+    settings = resources.settings.backtest
     with TemporaryDirectory(prefix="backtests-", ignore_cleanup_errors=True) as folder:
         jobs = Jobs(settings, Path(folder))
         try:

@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from ..core.config import Settings
 from ..core.config.groups import Group
 
 
-class BacktestSettings(Group):
+class BacktestLimits(Group):
     workers: int = Field(
         1, ge=0, le=64, description="Backtests that run at once in this process; 0 refuses them"
     )
@@ -18,3 +19,9 @@ class BacktestSettings(Group):
     keep: int = Field(
         20, ge=1, le=1_000, description="Backtests that are kept, until the process ends"
     )
+
+
+class BacktestSettings(Settings):
+    """The settings of backtests, as a group of the service's."""
+
+    backtest: BacktestLimits = BacktestLimits()
