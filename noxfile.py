@@ -39,11 +39,16 @@ ANSWER_TESTS = (
     "pytest -n auto -m 'not core' tests/notifications tests/test_main.py tests/test_settings.py"
     " tests/market/test_candle_parquet.py"
 )
-# What a team changes shows where the service is put together, in its routes, and in its own tests.
+# What a team changes shows where the service is put together, and in its own tests.
 HOUSE_TESTS = " ".join(
     [
-        *(OWN_TESTS, "tests/api", "tests/notifications", "tests/desk"),
-        *("tests/trading/test_messages.py", "tests/trading/test_no_floats.py"),
+        *(
+            OWN_TESTS,
+            "tests/desk",
+            "tests/trading/test_messages.py",
+            "tests/trading/test_no_floats.py",
+        ),
+        *(f"tests/api/test_{name}.py" for name in ("notes", "documentation", "orders", "security")),
         *(f"tests/test_{name}.py" for name in ("cli", "documents", "main", "settings", "tables")),
     ]
 )
@@ -75,7 +80,14 @@ def tests(session: nox.Session) -> None:
     """What can be said of the template without installing what it renders."""
     install(session, "tests")
     with timed(session, "pytest"):
-        session.run("pytest", "--numprocesses=auto", *session.posargs)
+        session.run("pytest", "--numprocesses=auto", "-m", "not thorough", *session.posargs)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """What `tests` leaves out: more old versions, more answers; a minute."""
+    install(session, "tests")
+    session.run("pytest", "--numprocesses=auto", "-m", "thorough")
 
 
 @nox.session

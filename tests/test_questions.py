@@ -179,7 +179,9 @@ def test_package_follows_from_any_slug(slug: str, package: str) -> None:
     assert answers_after(project_slug=slug)["package_name"] == package
 
 
-@pytest.mark.parametrize("name", ["트레이딩 서비스", "9th Desk"])
+@pytest.mark.parametrize(
+    "name", ["트레이딩 서비스", pytest.param("9th Desk", marks=pytest.mark.thorough)]
+)
 def test_a_person_who_presses_enter_after_a_name_gets_a_service(tmp_path: Path, name: str) -> None:
     """copier checks a default before it shows the question: a bad one is a traceback."""
     command = ["copier", "copy", str(questions_only()), str(tmp_path / "service")]

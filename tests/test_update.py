@@ -157,7 +157,10 @@ def test_an_import_right_below_the_marker_stays_there(tmp_path: Path, module: st
     assert path.read_text() == before
 
 
-@pytest.mark.parametrize(("before", "after"), [("none", "both"), ("both", "slack")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("both", "slack"), pytest.param("none", "both", marks=pytest.mark.thorough)],
+)
 def test_changed_answer_brings_and_removes_what_it_is_about(
     tmp_path: Path, before: str, after: str
 ) -> None:
