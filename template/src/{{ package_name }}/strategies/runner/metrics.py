@@ -2,11 +2,13 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from ...core.observability.metrics import LONG_BOUNDS
+
 STEPS = Counter("strategy_steps", "Events that strategies have decided on", ["kind", "event"])
 LAG = Histogram(
     "strategy_candle_lag_seconds",
     "Time from the close of a candle until its decision was committed",
-    buckets=(0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300),
+    buckets=LONG_BOUNDS,
 )
 ERRORS = Counter("strategy_errors", "Steps that have failed", ["kind"])
 LEASES = Counter("strategy_leases", "Leases of strategies, by what became of them", ["change"])

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from ...core.commands import echo_table, fail, settings_or_exit, valid, with_session
+from ...market.candles import Timeframe
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...core.database.session import Database
     from ...market.candle_files import CandleFile, Refusal
     from ...market.candle_store import Stored
-    from ...market.candles import Candles, Timeframe
+    from ...market.candles import Candles
 
 ResultT = TypeVar("ResultT")
 Advance = Callable[[int], None]
@@ -31,19 +31,6 @@ Advance = Callable[[int], None]
 _REFUSALS = 50
 
 commands = typer.Typer(no_args_is_help=True, help="Candles: prices of the past.")
-
-
-class Length(StrEnum):
-    """The timeframes, for the command line: those of the market are not imported for it."""
-
-    M1 = "1m"
-    M3 = "3m"
-    M5 = "5m"
-    M15 = "15m"
-    M30 = "30m"
-    H1 = "1h"
-    H4 = "4h"
-    D1 = "1d"
 
 
 def _symbol(text: str) -> Any:
@@ -65,7 +52,7 @@ def _moment(text: str) -> datetime:
 SymbolOption = Annotated[
     str, typer.Option(parser=_symbol, metavar="SYMBOL", help="Of which instrument.")
 ]
-LengthOption = Annotated[Length, typer.Option("--timeframe", help="Length of the candles.")]
+LengthOption = Annotated[Timeframe, typer.Option("--timeframe", help="Length of the candles.")]
 FromOption = Annotated[
     datetime | None,
     typer.Option("--from", parser=_moment, metavar="TIME", help="The first that opens then; UTC."),
@@ -77,12 +64,6 @@ ToOption = Annotated[
 ReplaceOption = Annotated[
     bool, typer.Option("--replace", help="Replace stored candles with other values.")
 ]
-
-
-def _timeframe(length: Length) -> Timeframe:
-    from ...market.candles import Timeframe
-
-    return Timeframe(length.value)
 
 
 @contextmanager
@@ -151,16 +132,15 @@ def fetch(
     assert isinstance(settings, ExchangeSettings)
     if source not in (None, settings.exchange):
         fail(f"EXCHANGE is {settings.exchange}: candles of {source} would be mixed with its own")
-    length = _timeframe(timeframe)
     stop = min(end or datetime.now(UTC), datetime.now(UTC))
-    total = max(0, (stop - start) // length.length)
+    total = max(0, (stop - start) // timeframe.length)
 
     async def work(_session: AsyncSession, database: Database) -> Stored:
         exchange = open_exchange(settings, database).client
         done = Stored()
-        with _progress(f"{symbol} {length}", total) as advance:
+        with _progress(f"{symbol} {timeframe}", total) as advance:
             async for part in fetch_candles(
-                exchange, database.sessions, symbol, length, start, stop
+                exchange, database.sessions, symbol, timeframe, start, stop
             ):
                 done += part.stored
                 advance(sum(part.stored))
@@ -188,11 +168,9 @@ def import_file(
     from ...market.candle_store import IMPORTED, Stored, scale_of, store_candles
     from ...market.instruments import get_instrument
 
-    length = _timeframe(timeframe)
-
     async def work(session: AsyncSession, database: Database) -> Stored:
         scale = scale_of(await get_instrument(database.sessions, symbol))
-        found = _reader_of(file)(file, scale, length)
+        found = _reader_of(file)(file, scale, timeframe)
         _say_how(found)
         if refused := _not_over(found.candles):
             raise CandleFileError(refused)
@@ -201,7 +179,9 @@ def import_file(
             with _progress(file.name, len(found.candles)) as advance:
                 for begin in range(0, len(found.candles), _AT_ONCE):
                     part = found.candles[begin : begin + _AT_ONCE]
-                    done += await store_candles(tx, symbol, length, part, IMPORTED, replace=replace)
+                    done += await store_candles(
+                        tx, symbol, timeframe, part, IMPORTED, replace=replace
+                    )
                     advance(len(part))
         return done
 
@@ -281,14 +261,13 @@ def export_file(
 
     if file.exists() and not force:
         fail(f"{file} exists; --force writes over it")
-    length = _timeframe(timeframe)
 
     async def work(session: AsyncSession, _database: Database) -> list[Candles]:
-        span = await span_of(session, symbol, length)
+        span = await span_of(session, symbol, timeframe)
         first, last = _seconds(start, end)
         parts = []
-        with _progress(f"{symbol} {length}", span.size if span else 0) as advance:
-            async for part in read_candles(session, symbol, length, first, last):
+        with _progress(f"{symbol} {timeframe}", span.size if span else 0) as advance:
+            async for part in read_candles(session, symbol, timeframe, first, last):
                 parts.append(part)
                 advance(len(part))
         return parts
@@ -313,9 +292,8 @@ def gaps(
     """List the candles that are missing: from, to, how many, of how many the exchange has none."""
     from ...market.candle_gaps import find_gaps
 
-    length = _timeframe(timeframe)
     found = with_session(
-        lambda session: find_gaps(session, symbol, length, start, end, limit=_MOST_GAPS)
+        lambda session: find_gaps(session, symbol, timeframe, start, end, limit=_MOST_GAPS)
     )
     echo_table(
         *((gap.start.isoformat(), gap.end.isoformat(), gap.missing, gap.explained) for gap in found)
@@ -331,7 +309,7 @@ _MOST_GAPS = 1_000
 def resample(
     symbol: SymbolOption,
     timeframe: LengthOption,
-    into: Annotated[Length, typer.Option(help="Length of the candles that are made.")],
+    into: Annotated[Timeframe, typer.Option(help="Length of the candles that are made.")],
     start: FromOption = None,
     end: ToOption = None,
     replace: ReplaceOption = False,
@@ -341,28 +319,25 @@ def resample(
     from ...market.candle_buckets import RESAMPLED, resampled
     from ...market.candle_store import Stored, span_of, store_candles
 
-    length, longer = _timeframe(timeframe), _timeframe(into)
-    if longer.seconds <= length.seconds or longer.seconds % length.seconds:
-        fail(f"{longer} is no multiple of {length}")
+    if into.seconds <= timeframe.seconds or into.seconds % timeframe.seconds:
+        fail(f"{into} is no multiple of {timeframe}")
 
     async def work(session: AsyncSession, database: Database) -> Stored:
         done = Stored()
-        span = await span_of(database.sessions, symbol, length)
+        span = await span_of(database.sessions, symbol, timeframe)
         if span is None:
             return done
         first, last = (int(at.timestamp()) for at in (start or span.first, end or span.last))
-        last += 0 if end else length.seconds
-        step = _AT_ONCE * longer.seconds
-        begin = first // longer.seconds * longer.seconds
+        last += 0 if end else timeframe.seconds
+        step = _AT_ONCE * into.seconds
+        begin = first // into.seconds * into.seconds
         async with transactional(session) as tx:
-            with _progress(f"{symbol} {longer}", max(0, last - begin)) as advance:
+            with _progress(f"{symbol} {into}", max(0, last - begin)) as advance:
                 for at in range(begin, last, step):
                     part = await resampled(
-                        tx, symbol, length, longer, max(at, first), min(at + step, last)
+                        tx, symbol, timeframe, into, max(at, first), min(at + step, last)
                     )
-                    done += await store_candles(
-                        tx, symbol, longer, part, RESAMPLED, replace=replace
-                    )
+                    done += await store_candles(tx, symbol, into, part, RESAMPLED, replace=replace)
                     advance(step)
         return done
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -16,6 +15,7 @@ from ....core.commands import (
     with_session,
     with_transaction,
 )
+from ....market.candles import Timeframe
 from .finding import ACTOR, AccountOption, NameArgument, account_of, found_by
 from .printing import echo_plan, second
 
@@ -34,19 +34,6 @@ SetOption = Annotated[
 ]
 
 
-class Length(StrEnum):
-    """The timeframes, for the command line: those of the market are not imported for it."""
-
-    M1 = "1m"
-    M3 = "3m"
-    M5 = "5m"
-    M15 = "15m"
-    M30 = "30m"
-    H1 = "1h"
-    H4 = "4h"
-    D1 = "1d"
-
-
 def _name(text: str) -> Any:
     from ..model import StrategyName
 
@@ -61,7 +48,7 @@ def create(
         typer.Option(parser=_name, help="Your name for it; the kind's name unless given."),
     ] = None,
     account: Annotated[str, typer.Option(help="Name of the account it trades for.")] = "demo",
-    timeframe: Annotated[Length, typer.Option(help="Length of its candles.")] = Length.M15,
+    timeframe: Annotated[Timeframe, typer.Option(help="Length of its candles.")] = Timeframe.M15,
     settings: SetOption = None,
     *,
     start: Annotated[bool, typer.Option("--start", help="Start it, too.")] = False,
@@ -70,12 +57,9 @@ def create(
     ] = False,
 ) -> None:
     """Create a strategy, which does nothing until it is started."""
-    from ....market.candles import Timeframe
     from .. import life, managing
 
-    request = managing.StrategyRequest(
-        kind, name or kind, symbol, Timeframe(timeframe.value), _pairs_of(settings)
-    )
+    request = managing.StrategyRequest(kind, name or kind, symbol, timeframe, _pairs_of(settings))
     price = _price_of(symbol)
 
     if dry_run:
