@@ -16,11 +16,12 @@ from pathlib import Path
 from statistics import quantiles
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from trading_service.core.database import session
 from trading_service.core.database.pool_monitor import PoolMonitor
 from trading_service.core.database.session import Database
+from trading_service.core.database.unreachable import raise_unreachable
 from trading_service.core.errors.middleware import RequestIDMiddleware
 from trading_service.core.observability.logging import configure_logging
 from trading_service.core.process.dev_servers import missing_servers
@@ -61,7 +62,6 @@ def without_monitor(settings: Settings) -> AsyncEngine:
         max_overflow=db.max_overflow,
         pool_timeout=db.pool_timeout,
         pool_recycle=db.pool_recycle,
-        pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
             "timeout": db.connect_timeout,
@@ -69,7 +69,7 @@ def without_monitor(settings: Settings) -> AsyncEngine:
             "server_settings": session.timeouts(db),
         },
     )
-    event.listen(engine.sync_engine, "do_connect", session._connect)
+    raise_unreachable(engine, settings)
     return engine
 
 

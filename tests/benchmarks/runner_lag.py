@@ -22,7 +22,7 @@ from trading_service.main import create_app
 from trading_service.market.candles import Timeframe
 from trading_service.settings import Settings
 from trading_service.strategies.finding import find_kinds
-from trading_service.strategies.runner import managing, metrics
+from trading_service.strategies.runner import life, managing, metrics
 from trading_service.strategies.runner.demo import MONEY, SYMBOL
 from trading_service.strategies.runner.managing import StrategyRequest
 from trading_service.strategies.runner.model import Instance
@@ -57,7 +57,7 @@ async def start_instances(settings: Settings) -> None:
                 instance = await managing.create_strategy(
                     session, account.id, request, fees, quote.bid, "bench"
                 )
-                await managing.start(session, account.id, instance.id, "bench")
+                await life.start(session, account.id, instance.id, "bench")
     await database.close()
 
 

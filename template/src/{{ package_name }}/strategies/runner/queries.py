@@ -35,12 +35,6 @@ async def get_instance(
     return instance
 
 
-async def find_instance(session: AsyncSession, account_id: UUID, name: str) -> Instance | None:
-    """Return the account's strategy of that name, or None."""
-    query = select(Instance).where(Instance.account_id == account_id, Instance.name == name)
-    return await session.scalar(query)
-
-
 async def list_instances(
     session: AsyncSession, account_id: UUID, *, after: str | None = None, limit: int
 ) -> list[Instance]:
