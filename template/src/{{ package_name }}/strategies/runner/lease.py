@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, text, tuple_, update
+from sqlalchemy import Interval, and_, cast, exists, func, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...market.candle_tables import CandleRow
 from ...market.candles import Timeframe
+from ...market.words import Side
 from ...trading.account_books import AccountBooks
+from ...trading.orders.model import IS_OPEN, Order
 from . import metrics
 from .model import ACTIVE, IS_ACTIVE, Instance, Status
 
@@ -20,7 +22,11 @@ _IS_ACTIVE = text(IS_ACTIVE)
 
 
 class Seen(NamedTuple):
-    """An active instance, as a look at the table sees it. `now` is the database's time."""
+    """An active instance, as a look at the table sees it. `now` is the database's time.
+
+    `may_have_filled` says whether an open order of its account may have been filled by the close of
+    the candle that it is told next.
+    """
 
     account_id: UUID
     id: UUID
@@ -36,8 +42,8 @@ class Seen(NamedTuple):
     watch_price: Decimal | None
     wake_at: datetime | None
     last_seq: int
-    open_orders: int
     has_candle: bool
+    may_have_filled: bool
     now: datetime
 
     @property
@@ -52,12 +58,27 @@ _has_candle = exists().where(
     CandleRow.timeframe == Instance.timeframe,
     CandleRow.open_time > Instance.cursor_candle,
 )
+# An order is filled at a price that its candle has. Where one candle is missing, nobody knows.
+_may_have_filled = exists().where(
+    CandleRow.symbol == Instance.symbol,
+    CandleRow.timeframe == Instance.timeframe,
+    CandleRow.open_time > Instance.cursor_candle,
+    Order.account_id == Instance.account_id,
+    Order.symbol == Instance.symbol,
+    text(f"orders.{IS_OPEN}"),
+    or_(
+        Order.limit_price.is_(None),
+        and_(Order.side == Side.BUY, CandleRow.low <= Order.limit_price),
+        and_(Order.side == Side.SELL, CandleRow.high >= Order.limit_price),
+        CandleRow.open_time > Instance.cursor_candle + cast(Instance.timeframe, Interval),
+    ),
+)
 _SEEN = (
     select(
         *(Instance.account_id, Instance.id, Instance.name, Instance.symbol, Instance.timeframe),
         *(Instance.status, Instance.lease_owner, Instance.lease_token, _is_free),
         *(Instance.cursor_event, Instance.cursor_candle, Instance.watch_price),
-        *(Instance.wake_at, AccountBooks.last_seq, AccountBooks.open_orders, _has_candle, _now),
+        *(Instance.wake_at, AccountBooks.last_seq, _has_candle, _may_have_filled, _now),
     )
     .join(AccountBooks, AccountBooks.account_id == Instance.account_id)
     # In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.

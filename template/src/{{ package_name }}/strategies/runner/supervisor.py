@@ -127,8 +127,8 @@ class Supervisor:
         metrics.LATE.set(sum(late >= _ALERT_AFTER for late in self._late.values()))
         self._feeds = {Feed(one.symbol, one.timeframe) for one in seen}
         self._is_waiting = any(_misses_candle(one) for one in own)
-        # Those without orders take less time: the others keep fewer of them waiting.
-        due = sorted((one for one in own if self._is_due(one)), key=lambda one: one.open_orders)
+        # Those without fills take less time: the others keep fewer of them waiting.
+        due = sorted((one for one in own if self._is_due(one)), key=lambda one: one.may_have_filled)
         if due:
             await self._learn_terms({one.account_id for one in due})
         late = [one for one in own if self._is_late(one)]
@@ -216,7 +216,7 @@ class Supervisor:
             if one.status is Status.STARTING and terms.last is None:
                 return  # nothing can be placed before the first price is known
             is_deciding = one.status is not Status.STOPPING
-            if one.open_orders and is_deciding and one.has_candle:
+            if one.may_have_filled and is_deciding:
                 # What was filled before the close is told before it.
                 async with self._turns:
                     await self._settle(one.account_id)

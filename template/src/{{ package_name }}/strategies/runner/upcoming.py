@@ -47,7 +47,7 @@ class Upcoming:
         candle = None
         if now >= close_after(instance.cursor_candle, instance.timeframe):
             candle = await self._candle(session, instrument, instance)
-        if told is not None and (candle is None or told.at <= candle.closed_at):
+        if told is not None and (candle is None or told.at < candle.closed_at):
             instance.cursor_event = told.seq
             if isinstance(told.event, Fill):
                 await book_fill(session, instance, told.event, told.client_order_id)
