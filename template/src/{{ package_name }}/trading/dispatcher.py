@@ -136,6 +136,10 @@ class Dispatcher:
                 return
             if not await self._may_send_again(command, order):
                 return
+        with self._watch.expected(order.account_id):
+            await self._send_order(command, order)
+
+    async def _send_order(self, command: Command, order: Order) -> None:
         outcome = _counted(command, await self._exchange.place(_request(order, command)))
         match outcome:
             case Accepted(venue_order_id):

@@ -5,7 +5,7 @@ They are what the stream sends, and the history of each order.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,10 +13,13 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
-    Table,
+    Uuid,
+    cast,
+    column,
     func,
     insert,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -58,41 +61,55 @@ class AccountEvent(Base):
     )
 
 
-async def record(
-    session: AsyncSession,
-    account_id: UUID,
-    kind: EventType,
-    data: dict[str, Any],
-    order_id: UUID | None = None,
-) -> int:
-    """Add an event and return its number. Call it with the account's books locked."""
-    row = {"account_id": account_id, "kind": kind, "order_id": order_id, "data": data}
-    seq: int | None = await session.scalar(
-        _RECORD, {f"given_{name}": value for name, value in row.items()}
-    )
-    assert seq is not None, f"account {account_id} has no books"
-    return seq
+class NewEvent(NamedTuple):
+    """An event that has just happened, which may be of an order."""
+
+    type: EventType
+    data: dict[str, Any]
+    order_id: UUID | None = None
+
+
+async def record(session: AsyncSession, account_id: UUID, *events: NewEvent) -> None:
+    """Add the events, in this order. Call it with the account's books locked."""
+    rows = [
+        {"type": one.type, "data": one.data, "order_id": one.order_id and str(one.order_id)}
+        for one in events
+    ]
+    given = {"given_account_id": account_id, "given_count": len(rows), "given_events": rows}
+    recorded = await session.scalars(_RECORD, given)
+    assert len(recorded.all()) == len(rows), f"account {account_id} has no books"
 
 
 _account_id = given("account_id", AccountEvent.account_id.type)
+_count = given("count", BigInteger())
 _counted = (
     update(AccountBooks)
     .where(AccountBooks.account_id == _account_id)
-    .values(last_seq=AccountBooks.last_seq + 1)
+    .values(last_seq=AccountBooks.last_seq + _count)
     .returning(AccountBooks.last_seq)
     .cte("counted")
 )
+_new = (
+    func.jsonb_array_elements(given("events", JSONB()))
+    .table_valued(column("event", JSONB()), with_ordinality="n", name="new")
+    .render_derived()
+)
+_event = _new.c.event
 _row = {
     AccountEvent.account_id: _account_id,
-    AccountEvent.seq: _counted.c.last_seq,
-    AccountEvent.type: given("kind", AccountEvent.type.type),
-    AccountEvent.order_id: given("order_id", AccountEvent.order_id.type),
-    AccountEvent.data: given("data", AccountEvent.data.type),
+    AccountEvent.seq: _counted.c.last_seq - _count + _new.c.n,
+    AccountEvent.type: _event["type"].astext,
+    AccountEvent.order_id: cast(_event["order_id"].astext, Uuid()),
+    AccountEvent.data: _event["data"],
 }
 # One message to the server: an order that is filled has several events.
 _RECORD = (
-    insert(cast(Table, AccountEvent.__table__))
-    .from_select([column.key for column in _row], select(*_row.values()), include_defaults=False)
+    insert(AccountEvent.__table__)  # type: ignore[arg-type]  # it is a table
+    .from_select(
+        [column.key for column in _row],
+        select(*_row.values()).select_from(_counted.join(_new, true())),
+        include_defaults=False,
+    )
     .returning(AccountEvent.seq)
 )
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
+from typing import Final, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     String,
+    Table,
     func,
     insert,
     select,
@@ -90,6 +92,10 @@ class Entry:
     amount: Decimal
 
 
+# Of the table: as a list of rows it is compiled once, and needs no answer.
+_ENTER: Final = insert(cast(Table, LedgerEntry.__table__))
+
+
 async def post(
     session: AsyncSession,
     account_id: UUID,
@@ -135,7 +141,7 @@ async def post(
         }
         for n, entry in enumerate(entries)
     ]
-    await session.execute(insert(LedgerEntry).values(rows))
+    await session.execute(_ENTER, rows)
     for currency, own in sorted(moves.items()):
         if any(own.values()):
             await move(session, account_id, currency, own[Bucket.AVAILABLE], own[Bucket.HELD])

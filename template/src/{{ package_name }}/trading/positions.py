@@ -141,9 +141,13 @@ def _reduced(
 async def lock_position(session: AsyncSession, account_id: UUID, symbol: str) -> Position:
     """Lock the account's position and return it, a new one where there is none."""
     key = {"account_id": account_id, "symbol": symbol}
-    await session.execute(insert(Position).values(key).on_conflict_do_nothing())
     query = select(Position).filter_by(**key).with_for_update()
-    return (await session.scalars(query, execution_options={"populate_existing": True})).one()
+    options = {"populate_existing": True}
+    position = await session.scalar(query, execution_options=options)
+    if position is None:
+        await session.execute(insert(Position).values(key).on_conflict_do_nothing())
+        position = (await session.scalars(query, execution_options=options)).one()
+    return position
 
 
 async def list_positions(

@@ -92,8 +92,8 @@ class Trading:
         return "" if self.reconciler.is_done else "the books are not compared with the exchange yet"
 
     def _note_change(self, accounts: frozenset[UUID]) -> None:
-        self.watch.changed |= accounts
-        self.wakes.watch.set()
+        if self.watch.note(accounts):
+            self.wakes.watch.set()
 
     # --- What runs -------------------------------------------------------------------------------
 

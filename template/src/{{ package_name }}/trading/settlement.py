@@ -7,10 +7,11 @@ in the same state. It joins the caller's transaction, and locks the account's bo
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..core.database.transactions import after_commit, transactional
@@ -21,10 +22,10 @@ from ..market.words import Side
 from . import metrics
 from .account_books import AccountBooks, lock_books
 from .balances import lock_balances
-from .events import EventType, record
+from .events import EventType, NewEvent, record
 from .fills import IN_ORDER, Fill, FillFlag, fill_event, fill_id, get_fill, trade_of
 from .ledger import Bucket, Entry, EntryKind, post
-from .orders.events import record_order
+from .orders.events import changed, record_order
 from .orders.model import Order
 from .orders.states import OrderStatus, checked_change
 from .positions import Holding, Position, Trade, fold, lock_position, position_event
@@ -189,7 +190,6 @@ async def _end(
     books.open_orders -= 1
     if status is OrderStatus.CANCELED:
         order.canceled_at = await _now(session)
-    await session.flush()
     with exact():
         entries = _moved(Bucket.HELD, Bucket.AVAILABLE, order.held_currency, freed)
     await post(session, order.account_id, EntryKind.VOID, entries, order_id=order.id)
@@ -261,28 +261,38 @@ async def _store(
     is_known: bool,
 ) -> bool:
     """Book the fill, or flag it, and tell; False where it is known and nothing is new."""
-    flag = await _book(session, books, fill, order)
+    booked = await _book(session, books, fill, order)
+    flag = booked if isinstance(booked, FillFlag) else None
     if is_known and flag is fill.flag:
         return False
     fill.flag = flag
-    session.add(fill)
-    await session.flush()
-    if order is None or flag is not None:
+    told = [NewEvent(EventType.FILL, fill_event(fill, order), fill.order_id)]
+    if isinstance(booked, FillFlag):
+        session.add(fill)
         _flag(session, fill, flag)
-        await _record_fill(session, fill, order)
     else:
-        await _record_fill(session, fill, order)
-        await record_order(session, order)
-        await _move_position(session, fill, order)
+        await _move_position(session, booked.position, booked.instrument, fill)
+        data = position_event(booked.position, booked.instrument)
+        told += [changed(booked.order), NewEvent(EventType.POSITION, data)]
         after_commit(session, metrics.BOOKED.labels(fill.symbol, fill.side).inc)
+    await session.flush()
+    await record(session, fill.account_id, *told)
     wake_account(session, fill.account_id)
     return True
 
 
+class _Booked(NamedTuple):
+    """What a fill is booked on; all of it is locked but the instrument."""
+
+    order: Order
+    position: Position
+    instrument: Instrument
+
+
 async def _book(
     session: AsyncSession, books: AccountBooks, fill: Fill, order: Order | None
-) -> FillFlag | None:
-    """Book the fill on the order and in the ledger; return why it can't be, None if it is."""
+) -> _Booked | FillFlag:
+    """Book the fill on the order and in the ledger, or return why it can't be."""
     if order is None:
         return FillFlag.UNKNOWN_ORDER
     with exact():
@@ -307,7 +317,6 @@ async def _book(
         books.open_orders -= 1
     elif status is OrderStatus.FILLED:  # so it was not canceled after all
         order.reason_code = order.canceled_at = None
-    await session.flush()
     await post(
         session,
         order.account_id,
@@ -319,8 +328,7 @@ async def _book(
     position = await lock_position(session, order.account_id, order.symbol)
     if was_open:
         _no_longer_open(position, order.side, fill.qty)
-    await session.flush()
-    return None
+    return _Booked(order, position, instrument)
 
 
 def _notional(fill: Fill) -> Decimal:
@@ -385,22 +393,19 @@ async def _are_funded(session: AsyncSession, account_id: UUID, entries: Iterable
 # --- The position --------------------------------------------------------------------------------
 
 
-async def _record_fill(session: AsyncSession, fill: Fill, order: Order | None) -> None:
-    data = fill_event(fill, order)
-    await record(session, fill.account_id, EventType.FILL, data, fill.order_id)
-
-
-async def _move_position(session: AsyncSession, fill: Fill, order: Order) -> None:
-    """Fold the fill into the position, as if it had come when it happened, and tell."""
-    position = await lock_position(session, order.account_id, order.symbol)
-    instrument = await session.get_one(Instrument, order.symbol)
-    if await _is_newest(session, fill):
+async def _move_position(
+    session: AsyncSession, position: Position, instrument: Instrument, fill: Fill
+) -> None:
+    """Fold the fill into the position, as if it had come when it happened."""
+    with session.no_autoflush:  # all that it changes is stored by one statement
+        is_newest = await _is_newest(session, fill)
+    session.add(fill)
+    if is_newest:
         position.holding = fold(position.holding, _trade(fill, instrument))
     else:
+        await session.flush()
         position.holding = await _folded(session, fill.account_id, instrument)
-    position.updated_at = await _now(session)
-    await session.flush()
-    await record(session, fill.account_id, EventType.POSITION, position_event(position, instrument))
+    position.updated_at = func.now()
 
 
 def _trade(fill: Fill, instrument: Instrument) -> Trade:
@@ -408,14 +413,13 @@ def _trade(fill: Fill, instrument: Instrument) -> Trade:
 
 
 async def _is_newest(session: AsyncSession, fill: Fill) -> bool:
-    query = (
+    later = (
         select(Fill.id)
         .where(Fill.account_id == fill.account_id, Fill.symbol == fill.symbol)
         .where(Fill.flag.is_(None))
-        .order_by(*(column.desc() for column in IN_ORDER))
-        .limit(1)
+        .where(tuple_(*IN_ORDER) > (fill.created_at, len(fill.trade_id), fill.trade_id))
     )
-    return await session.scalar(query) == fill.id
+    return not await session.scalar(select(later.exists()))
 
 
 async def _folded(session: AsyncSession, account_id: UUID, instrument: Instrument) -> Holding:

@@ -4,9 +4,15 @@ Fills are fetched after a cursor, which is committed together with the last of t
 order they come: none is lost, and one that comes twice changes nothing.
 """
 
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from itertools import count
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy import ColumnElement, and_, case, func, select
@@ -20,6 +26,7 @@ from ..market.words import TimeInForce
 from .account_books import lock_books
 from .failures import Failures
 from .orders.model import Order
+from .orders.queries import get_order
 from .orders.states import OPEN, OrderStatus
 from .reconciliation.model import VenueCursor
 from .settlement import apply_fill, apply_report
@@ -41,6 +48,9 @@ class VenueWatch:
         self._database = database
         self._exchange = exchange
         self._failures = Failures("venue watch")
+        self._expected: Counter[UUID] = Counter()
+        self._fetches: WeakValueDictionary[UUID, _Fetch] = WeakValueDictionary()
+        self._clock = count(1)
 
     async def run_once(self, every: float) -> int:
         """Look at each account with open orders that nobody has looked at for `every` seconds.
@@ -48,7 +58,8 @@ class VenueWatch:
         Those that have changed are looked at sooner. Return at how many. What goes wrong with one
         is logged, and the others are looked at.
         """
-        changed, self.changed = self.changed, set()
+        changed = self.changed - self._expected.keys()
+        self.changed -= changed
         looked = 0
         for account_id, is_due in await self._open_accounts(changed, every):
             seconds = min(every, _SOON_SECONDS) if account_id in changed else every
@@ -70,15 +81,55 @@ class VenueWatch:
         await self.fetch_fills(account_id)
         await self.fetch_ends(account_id)
 
+    def note(self, accounts: Collection[UUID]) -> bool:
+        """Note that they have changed, and return whether it is for `run_once` to look at them."""
+        self.changed.update(accounts)
+        return not self._expected.keys() >= set(accounts)
+
+    @contextmanager
+    def expected(self, account_id: UUID) -> Iterator[None]:
+        """Leave a change of the account to the block, at the end of which it is looked at."""
+        self._expected[account_id] += 1
+        try:
+            yield
+        finally:
+            self._expected[account_id] -= 1
+            self._expected += Counter()  # it forgets those with 0
+
     async def look_at(self, order: Order) -> None:
-        """Settle what became of an order that was just accepted: one that can't rest has ended."""
+        """Settle what became of an order that was just accepted: one that can't rest has ended.
+
+        Of one that can, the exchange tells where it has been filled already.
+        """
+        can_rest = order.time_in_force is TimeInForce.GTC
+        if can_rest and order.account_id not in self.changed:
+            return
         self.changed.discard(order.account_id)
         await self.fetch_fills(order.account_id)
-        if order.time_in_force is not TimeInForce.GTC:
-            await self._fetch_end(order)
+        if can_rest:
+            return
+        async with self._database.reading_sessions() as session:
+            current = await get_order(session, order.account_id, order.id)
+        if current.status.is_open:
+            await self._fetch_end(current)
 
     async def fetch_fills(self, account_id: UUID) -> int:
-        """Settle the account's new fills, and return how many were new."""
+        """Settle the account's new fills, and return how many were new.
+
+        0 where they were fetched by another call meanwhile: those at the same time take turns, and
+        whoever waits has what is fetched from then on.
+        """
+        fetch = self._fetches.setdefault(account_id, _Fetch())
+        asked = next(self._clock)
+        async with fetch.turn:
+            if fetch.begun > asked:
+                return 0
+            begun = next(self._clock)
+            new = await self._fetch(account_id)
+            fetch.begun = begun
+            return new
+
+    async def _fetch(self, account_id: UUID) -> int:
         venue = self._exchange.name
         async with self._database.reading_sessions() as session:
             cursor = await _cursor(session, account_id, venue)
@@ -87,7 +138,6 @@ class VenueWatch:
         for start in range(0, len(fills), _FILLS_A_TRANSACTION):
             part = fills[start : start + _FILLS_A_TRANSACTION]
             async with self._database.sessions() as session, transactional(session):
-                await lock_books(session, account_id)
                 for fill in part:
                     new += await apply_fill(session, venue, fill) is not None
                 if part[-1] is fills[-1]:
@@ -156,6 +206,14 @@ class VenueWatch:
                 .returning(VenueCursor.account_id)
             )
         return first is not None
+
+
+class _Fetch:
+    """Fetches of an account, one after the other; `begun` is when the last that succeeded began."""
+
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+        self.begun = 0
 
 
 def _seconds_ago(seconds: ColumnElement[float] | float) -> ColumnElement[datetime]:

@@ -49,7 +49,7 @@ from .replay import Replayed
 from .sessions import venue_reading_sessions, venue_sessions
 from .settings import PaperSettings
 from .sources import PriceSource
-from .turn import Clock, Market, database_time
+from .turn import Clock, Market, same
 from .venue import FindRules, OnChange, Venue
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class PaperExchange:
         *,
         find_rules: FindRules | None = None,
         on_change: OnChange | None = None,
-        clock: Clock = database_time,
+        clock: Clock = same,
     ) -> None:
         """Open the venue; nothing is read yet.
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ARRAY, Row, Uuid, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -112,15 +112,21 @@ async def save_orders(tx: AsyncSession, changed: Iterable[Order], at: Any) -> No
 # --- Accounts and their money --------------------------------------------------------------------
 
 
+_new_accounts = insert(accounts).from_select(
+    ["account_id"],
+    select(func.unnest(bindparam("ids", type_=ARRAY(Uuid())))),
+    include_defaults=False,
+)
+_LOCK_ACCOUNTS: Final = _new_accounts.on_conflict_do_update(
+    index_elements=["account_id"], set_={"account_id": _new_accounts.excluded.account_id}
+).returning(accounts.c.account_id, accounts.c.fills)
+
+
 async def lock_accounts(tx: AsyncSession, account_ids: Collection[UUID]) -> dict[UUID, int]:
     """Lock accounts, in one order everywhere, and return how many fills each has had."""
     if not account_ids:
         return {}
-    new = insert(accounts).values([{"account_id": account} for account in sorted(account_ids)])
-    same = new.on_conflict_do_update(
-        index_elements=["account_id"], set_={"account_id": new.excluded.account_id}
-    )
-    rows = await tx.execute(same.returning(accounts.c.account_id, accounts.c.fills))
+    rows = await tx.execute(_LOCK_ACCOUNTS, {"ids": sorted(account_ids)})
     return {row.account_id: row.fills for row in rows}
 
 
@@ -138,16 +144,20 @@ async def read_funds(
     return funds
 
 
+_new_funds = insert(balances)
+_SAVE_FUNDS: Final = _new_funds.on_conflict_do_update(
+    index_elements=["account_id", "currency"],
+    set_={name: _new_funds.excluded[name] for name in ("free", "frozen")},
+)
+
+
 async def save_funds(tx: AsyncSession, funds: Funds) -> None:
     rows = [
         {"account_id": account, "currency": currency, "free": money.free, "frozen": money.frozen}
         for (account, currency), money in funds.items()
     ]
     if rows:
-        new = insert(balances).values(rows)
-        written = {name: new.excluded[name] for name in ("free", "frozen")}
-        keys = ["account_id", "currency"]
-        await tx.execute(new.on_conflict_do_update(index_elements=keys, set_=written))
+        await tx.execute(_SAVE_FUNDS, rows)
 
 
 async def count_fills(tx: AsyncSession, counts: dict[UUID, int]) -> None:

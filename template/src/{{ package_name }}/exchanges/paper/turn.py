@@ -4,7 +4,7 @@ Replicas take turns; all that they share is in the tables. Locks are taken in on
 accounts by their id.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -16,10 +16,11 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ..client import VenueOrderStatus
 from . import store
 from .matching import Book, Fees, Fill, Ladder, Order, Rules
 from .sources import Best, PriceSource
-from .tables import instruments, order_numbers, orders
+from .tables import instruments, orders
 
 POSTED: Final = "posted"
 
@@ -28,13 +29,14 @@ LONGEST_WALK: Final = 90_000
 
 _TICKS_IN_A_TURN: Final = 250  # nothing else runs in the process while they are computed
 
-Clock = Callable[[AsyncSession], Awaitable[datetime]]
+Clock = Callable[[datetime], datetime]
+"""Tells the venue's time, given that of the database, which all replicas share."""
+
+NOW: Final = func.clock_timestamp().label("database_now")
+"""Column of a query that tells the time as well; see `Market.now_of`."""
 
 
-async def database_time(session: AsyncSession) -> datetime:
-    """Return the venue's time: that of the database, which all replicas share."""
-    now: datetime | None = await session.scalar(select(func.clock_timestamp()))
-    assert now is not None
+def same(now: datetime) -> datetime:
     return now
 
 
@@ -45,11 +47,18 @@ class Market:
     source: PriceSource | None
     """None: prices are posted."""
     fees: Fees
-    clock: Clock = database_time
+    clock: Clock = same
 
     @property
     def source_name(self) -> str:
         return self.source.name if self.source else POSTED
+
+    def now_of(self, row: Row[Any]) -> datetime:
+        """Return the time at which a row with `NOW` was read."""
+        return self.clock(row.database_now)
+
+    async def now(self, session: AsyncSession) -> datetime:
+        return self.now_of((await session.execute(select(NOW))).one())
 
 
 @dataclass(slots=True)
@@ -97,11 +106,6 @@ class Turn:
     def rules(self) -> Rules:
         return self.book.rules
 
-    async def next_number(self) -> int:
-        number: int | None = await self.tx.scalar(select(order_numbers.next_value()))
-        assert number is not None
-        return number
-
     def add(self, order: Order, venue_client_id: str) -> None:
         """Keep an order that is new for `save`."""
         assert isinstance(order.account, UUID)
@@ -146,7 +150,7 @@ class Turn:
             )
 
     async def save(self, source_name: str) -> frozenset[UUID]:
-        """Write what has changed, and return the accounts of it."""
+        """Write what has changed, and return whose orders were filled or have ended."""
         if self.new:
             written = [
                 values
@@ -175,8 +179,11 @@ class Turn:
             trades=self.book.trades,
             ladder=store.ladder_to_store(self.book.ladder),
         )
-        changed = (order.account for order in self.changed.values())
-        return frozenset(account for account in changed if isinstance(account, UUID))
+        return frozenset(
+            order.account
+            for order in self.changed.values()
+            if order.status is not VenueOrderStatus.NEW and isinstance(order.account, UUID)
+        )
 
 
 async def take_turn(
@@ -198,7 +205,7 @@ async def take_turn(
     row = (await tx.execute(query.with_for_update(skip_locked=skip_locked))).one_or_none()
     if row is None:
         return None
-    now = await market.clock(tx)
+    now = await market.now(tx)  # a row that is waited for may tell when the waiting began
     moves: list[_Move] = []
     resting: list[Order] = []
     is_behind = False

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -33,8 +33,8 @@ from ..client import (
 )
 from . import store
 from .matching import Ladder, Order, Refused, Rules
-from .tables import balances, fills, instruments, orders, transfers
-from .turn import Market, PostedQuote, Turn, Walk, is_current, take_turn
+from .tables import balances, fills, instruments, order_numbers, orders, transfers
+from .turn import NOW, Market, PostedQuote, Turn, Walk, is_current, take_turn
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ FindRules = Callable[[str], Awaitable[Rules | None]]
 """Tells the venue the rules of a symbol that it has not traded yet; None if there is none."""
 
 OnChange = Callable[[frozenset[UUID]], None]
-"""Is told of the accounts whose orders have changed, once that is committed."""
+"""Is told of the accounts whose orders were filled or have ended, once that is committed."""
 
 _SMALLEST = Decimal("1E-18")
 _MICROSECOND = timedelta(microseconds=1)
@@ -82,14 +82,17 @@ class Venue:
         return outcome
 
     async def _place(self, turn: Turn, request: VenueOrderRequest) -> PlaceOutcome:
-        if await turn.tx.scalar(_order_query(request.account_id, request.venue_client_id)):
-            return Duplicate()
         # The account is locked: whoever finds no order later, finds none for good.
-        now = await self.market.clock(turn.tx)
+        known = _order_query(request.account_id, request.venue_client_id)
+        query = select(known.exists().label("is_known"), NOW, order_numbers.next_value().label("n"))
+        found = (await turn.tx.execute(query)).one()
+        if found.is_known:
+            return Duplicate()
+        now = self.market.now_of(found)
         if request.valid_until is not None and now > request.valid_until:
             return Rejected("REQUEST_EXPIRED", f"the request came after {request.valid_until}")
         order = Order(
-            number=await turn.next_number(),
+            number=found.n,
             account=request.account_id,
             side=request.side,
             type=request.type,
@@ -148,7 +151,7 @@ class Venue:
                 "transfer_id": transfer_id,
                 "currency": currency,
                 "amount": amount,
-                "created_at": await self.market.clock(tx),
+                "created_at": await self.market.now(tx),
             }
             await tx.execute(insert(transfers).values(values))
             funds = await store.read_funds(tx, {account_id}, [currency])
@@ -203,11 +206,10 @@ class Venue:
             fills.c.account_id == account_id, fills.c.number > int(cursor or 0)
         ).order_by(fills.c.number)
         found: list[VenueFill] = []
+        source = self.market.source
         async with self._reading() as session:
-            now = await self.market.clock(session)
-            source = self.market.source
             for row in await session.execute(query):
-                current = source.tick_at(now) if source else row.last_tick
+                current = source.tick_at(self.market.now_of(row)) if source else row.last_tick
                 if current - delay_ticks < row.tick <= current:  # not one of other settings
                     break
                 found.append(_venue_fill(row))
@@ -227,8 +229,7 @@ class Venue:
             return None
         async with self._reading() as session:
             row = (await session.execute(_instrument_query(symbol))).one()
-            now = await self.market.clock(session)
-        source = self.market.source
+        now, source = self.market.now_of(row), self.market.source
         if source is not None and not is_current(self.market, row, now):
             tick = source.tick_at(now)
             await source.prepare(rules, tick, tick)
@@ -262,41 +263,44 @@ class Venue:
 
     async def now(self) -> datetime:
         async with self._reading() as session:
-            return await self.market.clock(session)
+            return await self.market.now(session)
 
     # --- Time passes -----------------------------------------------------------------------------
 
     async def advance_all(self) -> None:
         """Catch up wherever an order waits; what another replica is at is left to it."""
-        if self.market.source is not None:
-            for symbol in await self._waiting():
-                await self.advance(symbol, skip_locked=True)
+        await self._catch_up(orders.c.symbol == instruments.c.symbol, skip_locked=True)
 
-    async def advance(self, symbol: str, *, skip_locked: bool = False) -> None:
+    async def advance(self, symbol: str) -> None:
         """Catch up with the ticks of a symbol."""
         async with self._reading() as session:
             row = (await session.execute(_instrument_query(symbol))).one()
-            now = await self.market.clock(session)
-        if is_current(self.market, row, now):
+        await self._go_on(row)
+
+    async def _advance_for(self, account_id: UUID) -> None:
+        await self._catch_up(
+            orders.c.symbol == instruments.c.symbol, orders.c.account_id == account_id
+        )
+
+    async def _catch_up(self, *orders_of: ColumnElement[bool], skip_locked: bool = False) -> None:
+        """Catch up with the symbols that have such open orders."""
+        if self.market.source is None:
+            return
+        waits = exists().where(store.IS_OPEN, *orders_of)
+        query = select(instruments, NOW).where(waits).order_by(instruments.c.symbol)
+        async with self._reading() as session:
+            rows = (await session.execute(query)).all()
+        for row in rows:
+            await self._go_on(row, skip_locked=skip_locked)
+
+    async def _go_on(self, row: Row[Any], *, skip_locked: bool = False) -> None:
+        if is_current(self.market, row, self.market.now_of(row)):
             return
 
         async def nothing(turn: Turn) -> None:
             pass
 
-        await self._in_turns(symbol, nothing, skip_locked=skip_locked)
-
-    async def _advance_for(self, account_id: UUID) -> None:
-        if self.market.source is not None:
-            for symbol in await self._waiting(account_id):
-                await self.advance(symbol)
-
-    async def _waiting(self, account_id: UUID | None = None) -> list[str]:
-        """Return the symbols that have open orders, of the account or of anybody."""
-        query = select(orders.c.symbol).where(store.IS_OPEN).distinct()
-        if account_id is not None:
-            query = query.where(orders.c.account_id == account_id)
-        async with self._reading() as session:
-            return sorted(await session.scalars(query))
+        await self._in_turns(row.symbol, nothing, skip_locked=skip_locked)
 
     async def rules(self, symbol: str) -> Rules | None:
         """Return the rules of a symbol, which the venue learns when it is first asked for it.
@@ -368,7 +372,7 @@ class Venue:
             return
         async with self._reading() as session:
             row = (await session.execute(_instrument_query(symbol))).one()
-            current = source.tick_at(await self.market.clock(session))
+        current = source.tick_at(self.market.now_of(row))
         last = row.last_tick if row.source == source.name else current
         await source.prepare(store.rules_of(row), last, current)
 
@@ -390,11 +394,11 @@ def _transfer_query(account_id: UUID, transfer_id: str) -> Any:
 
 
 def _instrument_query(symbol: str) -> Any:
-    return select(instruments).where(instruments.c.symbol == symbol)
+    return select(instruments, NOW).where(instruments.c.symbol == symbol)
 
 
 _FILLS = (
-    select(fills, orders.c.venue_client_id, orders.c.side, instruments.c.last_tick)
+    select(fills, orders.c.venue_client_id, orders.c.side, instruments.c.last_tick, NOW)
     .join(orders, orders.c.number == fills.c.order_number)
     .join(instruments, instruments.c.symbol == fills.c.symbol)
 )

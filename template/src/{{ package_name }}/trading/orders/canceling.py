@@ -8,11 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ...core.database.transactions import after_commit, transactional
 from .. import metrics
 from ..account_books import lock_books
-from ..events import EventType, record
 from ..outbox import drop_unsent, enqueue_cancel
 from ..settlement import end
 from ..wakes import wake_account, wake_dispatcher
-from .events import order_event
+from .events import record_order
 from .model import Order
 from .queries import get_order
 from .states import OPEN, OrderStatus, checked_change
@@ -56,7 +55,7 @@ async def _cancel(session: AsyncSession, order: Order) -> Order:
         return order
     order.status = checked_change(order.status, OrderStatus.PENDING_CANCEL)
     await enqueue_cancel(session, order)
-    await record(session, order.account_id, EventType.ORDER, order_event(order), order.id)
+    await record_order(session, order)
     wake_account(session, order.account_id)
     wake_dispatcher(session)
     return order

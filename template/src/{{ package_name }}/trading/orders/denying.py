@@ -131,4 +131,5 @@ async def _store(session: AsyncSession, values: dict[str, Any], refusal: Trading
     await session.execute(insert(Order).values(row))
     changed = {"status": OrderStatus.DENIED.value, "leaves_qty": "0"}
     data = values["data"] | changed | {"reason_code": str(refusal.code)}
-    await events.record(session, values["account_id"], events.EventType.ORDER, data, values["id"])
+    denied = events.NewEvent(events.EventType.ORDER, data, values["id"])
+    await events.record(session, values["account_id"], denied)

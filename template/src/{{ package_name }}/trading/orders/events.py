@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ...market.money import plain
-from ..events import AccountEvent, EventType, record
+from ..events import AccountEvent, EventType, NewEvent, record
 from .model import Order
 
 
@@ -25,9 +25,14 @@ def order_event(order: Order) -> dict[str, Any]:
     }
 
 
-async def record_order(session: AsyncSession, order: Order) -> int:
+def changed(order: Order) -> NewEvent:
+    """Return the event that the order is now as it is."""
+    return NewEvent(EventType.ORDER, order_event(order), order.id)
+
+
+async def record_order(session: AsyncSession, order: Order) -> None:
     """Add the event that the order is now as it is. Call it with the account's books locked."""
-    return await record(session, order.account_id, EventType.ORDER, order_event(order), order.id)
+    await record(session, order.account_id, changed(order))
 
 
 async def list_order_events(

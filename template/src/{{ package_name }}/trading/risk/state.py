@@ -16,7 +16,7 @@ from ...core.database.tables import Base, one_of, words
 from ...core.database.transactions import transactional
 from .. import audit
 from ..account_books import EVERYONE, AccountBooks, lock_books
-from ..events import EventType, record
+from ..events import EventType, NewEvent, record
 from ..wakes import wake_account, wake_dispatcher
 
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -121,7 +121,7 @@ async def tell_streams(session: AsyncSession, account_id: UUID) -> None:
     """Add an event with the state that is in force for the account."""
     await lock_books(session, account_id)
     state = await state_in_force(session, account_id)
-    await record(session, account_id, EventType.TRADING_STATE, _words(state))
+    await record(session, account_id, NewEvent(EventType.TRADING_STATE, _words(state)))
     wake_account(session, account_id)
 
 
