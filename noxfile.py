@@ -165,6 +165,17 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """A sweep brings the same on a Dask cluster as here, by what its page shows."""
+    install(session, "tests")
+    service = minimal_service(session)
+    python = service / ".venv" / "bin" / "python"
+    beside = nox.project.dependency_groups(nox.project.load_toml(), "cluster")
+    session.run("uv", "pip", "install", f"--python={python}", *beside, env=UV, external=True)
+    session.run("python", "tests/cluster.py", str(service), env=UV)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
     service = minimal_service(session)

@@ -147,7 +147,7 @@ class Terminal:
         for shown, own in self.ids.items():
             command = command.replace(shown, own)
         command = command.replace("uv run", "uv run --no-sync")
-        if re.match(r"[\w-]+(?:=|\(\))", command):
+        if re.match(r"(?:export )?[\w-]+(?:=|\(\))", command):
             self._set += f"{command}\n"
             return ""
         print(f"$ {command.rstrip()}", flush=True)

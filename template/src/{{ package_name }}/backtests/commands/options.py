@@ -62,7 +62,7 @@ Vary = Annotated[
 Jobs = Annotated[int, typer.Option(metavar="N", help="Processes; -1 is one a core.")]
 Backend = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Backend of joblib, such as dask or ray; else own processes"),
+    typer.Option(metavar="NAME", help="Backend of joblib, such as dask; else own processes."),
 ]
 Holdout = Annotated[
     str, typer.Option(metavar="PERCENT", help="Last part of the candles, not used to choose.")

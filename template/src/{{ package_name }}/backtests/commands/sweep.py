@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import typer
@@ -102,6 +103,8 @@ def run_sweep(
         faults.append(f"--by: {by!r} is none of {', '.join(METRICS)}")
     if jobs == 0 or jobs < -1:
         faults.append("--jobs: a number of processes, or -1 for one a core")
+    if backend == "dask" and jobs != -1:
+        faults.append("--jobs: a cluster uses all that it has; leave it out with --backend dask")
     if candles is None:
         read_stored(found)
     share = found.read("--holdout", holdout, _percent)
@@ -174,9 +177,14 @@ def _varied(texts: Sequence[str], given: dict[str, str], faults: list[str]) -> d
 @contextmanager
 def _backend(name: str | None) -> Iterator[None]:
     """Have joblib use another backend, where one was named."""
-    if name is None:
+    with ExitStack() as used:
+        if name is not None:
+            _use(name, used)
         yield
-        return
+
+
+def _use(name: str, used: ExitStack) -> None:
+    """Begin to use a backend. Dask itself knows its cluster, or makes one of this machine."""
     from ..sweep import JoblibMissingError
 
     try:
@@ -184,9 +192,13 @@ def _backend(name: str | None) -> Iterator[None]:
     except ImportError:
         raise JoblibMissingError from None
     try:
-        with parallel_config(backend=name):
-            yield
-    except (ValueError, ImportError) as error:
+        if name == "dask":
+            used.enter_context(import_module("distributed").Client())
+        used.enter_context(parallel_config(backend=name))
+    except ModuleNotFoundError as error:
+        package = error.name
+        refuse([f"--backend {name} needs the package `{package}`: `uv pip install {package}`"])
+    except (ValueError, OSError) as error:
         refuse([f"--backend: {error}"])
 
 
