@@ -176,6 +176,17 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("kind", ["grid", "hyperrsi"])
+def pages(session: nox.Session, kind: str) -> None:
+    """What the pages of a service with one kind of strategy show, word by word; a minute."""
+    install(session, "tests")
+    service = render(session, SAMPLES / f"{kind}.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    names = ("strategies.md", "running-strategies.md", "backtests.md")
+    session.run("python", "tests/walkthrough.py", str(service), *names, env=UV)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
     service = minimal_service(session)
