@@ -360,11 +360,10 @@ async def get_strategy_performance(
     ] = 500,
 ) -> StrategyPerformance:
     instance = await queries.get_instance(session, account.id, strategy_id)
-    shown = await measuring.measure(session, instance, strategies.price_of(instance.symbol))
-    points = measuring.thinned(shown.points, resolution)
-    return StrategyPerformance(
-        **shown._asdict() | {"points": [EquityPoint.model_validate(point) for point in points]}
-    )
+    price = strategies.price_of(instance.symbol)
+    shown = await measuring.measure(session, instance, price, resolution)
+    points = [EquityPoint.model_validate(point) for point in shown.points]
+    return StrategyPerformance(**shown._asdict() | {"points": points})
 
 
 @router.get(
