@@ -1,5 +1,6 @@
 """`/v1/strategies` and `/v1/strategy-kinds`"""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -119,7 +120,7 @@ async def list_strategies(
     limit: _Limit = 100,
 ) -> StrategyPage:
     found = await queries.list_instances(session, account.id, after=after, limit=limit + 1)
-    views = [await _view(session, instance, strategies) for instance in found[:limit]]
+    views = await _views(session, found[:limit], strategies)
     return StrategyPage(items=views, next_cursor=views[-1].name if len(found) > limit else None)
 
 
@@ -384,9 +385,19 @@ async def draw_strategy_performance(
 
 
 async def _view(session: Any, instance: Instance, strategies: Strategies) -> StrategyView:
-    shown = await showing.shown(session, instance, strategies.price_of(instance.symbol))
-    names = StrategyView.model_fields.keys() - shown.keys()
-    return StrategyView(**{name: getattr(instance, name) for name in names}, **shown)
+    (view,) = await _views(session, [instance], strategies)
+    return view
+
+
+async def _views(
+    session: Any, instances: Sequence[Instance], strategies: Strategies
+) -> list[StrategyView]:
+    views = []
+    more = await showing.shown(session, instances, strategies.price_of)
+    for instance, shown in zip(instances, more, strict=True):
+        names = StrategyView.model_fields.keys() - shown.keys()
+        views.append(StrategyView(**{name: getattr(instance, name) for name in names}, **shown))
+    return views
 
 
 def _preview(plan: StrategyPlan | None, price: Decimal | None) -> StrategyPreview:
