@@ -100,11 +100,11 @@ async def create_strategy(
     price = strategies.price_of(strategy.symbol)
     if dry_run:
         response.status_code = 200
-        plan = await managing.planned(session, wanted, strategies.fees, price)
+        plan = await managing.planned(session, wanted, price, strategies.rules)
         return _preview(plan, price)
     async with transactional(session) as tx:
         created = await managing.create_strategy(
-            tx, account.id, wanted, strategies.fees, price, actor_of(request)
+            tx, account.id, wanted, price, strategies.rules, actor_of(request)
         )
     return await _view(session, created, strategies)
 
@@ -248,7 +248,7 @@ async def change_strategy_params(
         found = await queries.get_instance(tx, account.id, strategy_id)
         price = strategies.price_of(found.symbol)
         found = await managing.change_params(
-            tx, account.id, strategy_id, new.params, strategies.fees, price, actor_of(request)
+            tx, account.id, strategy_id, new.params, price, strategies.rules, actor_of(request)
         )
     return await _view(session, found, strategies)
 
