@@ -70,9 +70,9 @@ async def nothing(_self: Trading) -> None:
 
 
 def serve(kind: str) -> None:
-    if kind == "service":
+    if kind in ("service", "counted"):
         Trading.dispatch = Trading.look = nothing
-    elif kind == "counted":
+    if kind == "counted":
         trading.every = once  # what it asks beside the requests is not counted
     application = bare() if kind == "bare" else "trading_service.main:app"
     uvicorn.run(application, port=PORT[kind], access_log=False, log_config=None)

@@ -26,12 +26,12 @@ class Writes:
     """Watches an engine: did writes fail lately, and was none committed some seconds later?"""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._reason = ""
         self._failed_at = float("-inf")
         self._is_told = False
+        self._is_listening = False
         event.listen(engine, "handle_error", self._on_error)
-        event.listen(engine, "after_cursor_execute", self._on_statement)
-        event.listen(engine, "commit", self._on_commit)
 
     @property
     def failure(self) -> str:
@@ -47,6 +47,8 @@ class Writes:
         elif self._is_told and not self.failure:
             self._is_told = False
             alerts.resolve(_ALERT, "PostgreSQL stores again, or nobody has tried lately")
+        if not self.failure:
+            self._listen(wanted=False)
 
     @property
     def _has_settled(self) -> bool:
@@ -58,6 +60,15 @@ class Writes:
             said = context.original_exception.__cause__ or context.original_exception
             self._reason = f"a write failed with SQLSTATE {sqlstate}: {said}".partition("\n")[0]
             self._failed_at = time.monotonic()
+            self._listen(wanted=True)
+
+    def _listen(self, *, wanted: bool) -> None:
+        """Listen to statements only after a failure: each of them costs less otherwise."""
+        if wanted is not self._is_listening:
+            change = event.listen if wanted else event.remove
+            change(self._engine, "after_cursor_execute", self._on_statement)
+            change(self._engine, "commit", self._on_commit)
+            self._is_listening = wanted
 
     def _on_statement(
         self,

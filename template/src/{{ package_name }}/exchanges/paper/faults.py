@@ -6,7 +6,7 @@ from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from ...core.database.transactions import execute_single
+from ...core.database.transactions import Prepared, execute_single
 from .fault_plan import FaultPlan, Kind, Op, is_hit
 from .tables import faults, requests
 
@@ -24,16 +24,18 @@ _NEXT = (
     .limit(1)
     .with_for_update()
 )
-_TAKE: Final = (
+_TAKE: Final = Prepared(
     update(faults)
     .where(faults.c.id == _NEXT.scalar_subquery())
     .values(times=faults.c.times - 1)
     .returning(faults.c.kind)
 )
 _FIRST = insert(requests).values(op=bindparam("verb"), client_id=bindparam("client"), calls=1)
-_COUNT: Final = _FIRST.on_conflict_do_update(
-    index_elements=["op", "client_id"], set_={"calls": requests.c.calls + 1}
-).returning(requests.c.calls)
+_COUNT: Final = Prepared(
+    _FIRST.on_conflict_do_update(
+        index_elements=["op", "client_id"], set_={"calls": requests.c.calls + 1}
+    ).returning(requests.c.calls)
+)
 _SCRIPT: Final = insert(faults).values(
     op=bindparam("verb"),
     kind=bindparam("what"),

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from ...core.database.tables import given
+from ...core.database.transactions import Prepared
 from ..account_books import EVERYONE, AccountBooks
 from ..balances import Balance
 from ..events import AccountEvent, EventType
@@ -217,7 +218,7 @@ _cells: dict[InstrumentedAttribute[Any], Any] = {
         *(Order.held_currency, Order.held, Order.strategy_id, Order.role),
     )
 }
-PLACE = (
+PLACE = Prepared(
     _insert(Order, _paid, _cells)
     .returning(Order.created_at)
     .add_cte(_counted_in_position, _entered, _sent, _noted)

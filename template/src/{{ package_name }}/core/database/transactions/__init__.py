@@ -9,6 +9,7 @@ await execute_single(session, STATEMENT, values)        # likewise: one statemen
 from .commit import CommitOutcomeUnknownError
 from .guards import TransactionUsageError
 from .options import IsolationLevel
+from .prepared import Prepared
 from .retry import Retry, RetryableTransactionError
 from .single import execute_single
 from .transactional import Source, after_commit, run_in_transaction, session_of, transactional
@@ -16,6 +17,7 @@ from .transactional import Source, after_commit, run_in_transaction, session_of,
 __all__ = [
     "CommitOutcomeUnknownError",
     "IsolationLevel",
+    "Prepared",
     "Retry",
     "RetryableTransactionError",
     "Source",

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from .guards import may_have_failed
-from .retry import sqlstate_of
+from .retry import has_stale_plan, sqlstate_of
 
 _log = structlog.get_logger(__name__)
 
@@ -89,6 +89,8 @@ _LOST = ("08", "57P")  # classes of SQLSTATE: connection, operator's doing
 def is_answer(error: BaseException) -> bool:
     """Tell whether it was refused, by the server or before it was sent, and not lost."""
     if isinstance(error, InvalidRequestError | InterfaceError):  # SQLAlchemy's, the driver's own
+        return True
+    if has_stale_plan(error):  # it comes without a SQLSTATE
         return True
     sqlstate = sqlstate_of(error)
     return sqlstate is not None and not sqlstate.startswith(_LOST)

@@ -15,6 +15,7 @@ from sqlalchemy.util import greenlet_spawn
 from ...process.callers import wanted
 from .commit import CommitOutcomeUnknownError, is_answer
 from .metrics import DURATION, OUTCOMES
+from .prepared import Prepared, connect, is_heard
 from .retry import (
     Retry,
     RetryableTransactionError,
@@ -32,7 +33,9 @@ AUTOCOMMIT: Final = "autocommit engine"
 Rows = Sequence[Row[Any]]
 
 
-async def execute_single(source: Source, statement: Executable, values: dict[str, Any]) -> Rows:
+async def execute_single(
+    source: Source, statement: Executable | Prepared, values: dict[str, Any]
+) -> Rows:
     """Execute a statement in a transaction of its own, and return its rows.
 
     It runs again after a conflict, as with `retry_on_deadlock=True`. Where `source` is a session
@@ -48,12 +51,13 @@ async def execute_single(source: Source, statement: Executable, values: dict[str
 
         @transactional(source, retry_on_deadlock=not is_part)
         async def execute(tx: AsyncSession) -> Rows:
-            return (await tx.execute(statement, values)).all()
+            return (await tx.execute(_plain(statement), values)).all()
 
         return await execute()
     for attempt in count(1):
         started = time.perf_counter()
-        single = _Single(statement, values)
+        # The driver prepares a statement anew only for SQLAlchemy's own way, where a plan is stale.
+        single = _Single(statement if attempt == 1 else _plain(statement), values)
         try:
             async with wanted():
                 rows = await greenlet_spawn(single.run, engine)
@@ -80,15 +84,25 @@ async def execute_single(source: Source, statement: Executable, values: dict[str
 
 
 class _Single:
-    def __init__(self, statement: Executable, values: dict[str, Any]) -> None:
+    def __init__(self, statement: Executable | Prepared, values: dict[str, Any]) -> None:
         self._statement = statement
         self._values = values
         self.is_sent = False
 
     def run(self, engine: Engine) -> Rows:
+        statement = self._statement
+        if isinstance(statement, Prepared) and not is_heard(engine):
+            compiled = statement.compiled(engine)
+            borrowed = connect(engine)
+            self.is_sent = True
+            return compiled.execute(engine, borrowed, self._values)
         with engine.connect() as connection:
             self.is_sent = True
-            return connection.execute(self._statement, self._values).all()
+            return connection.execute(_plain(statement), self._values).all()
+
+
+def _plain(statement: Executable | Prepared) -> Executable:
+    return statement.statement if isinstance(statement, Prepared) else statement
 
 
 def _note(outcome: str, started: float) -> None:
