@@ -28,14 +28,14 @@ class Equity(NamedTuple):
     """All the closes since it has begun in short. Amounts in quote units.
 
     `points` are some of them, evenly, and always the last one. `daily` is the last of each day, and
-    between `peak` and `trough` was the deepest fall. `exposure` is the share with a position.
+    between `peak` and `bottom` was the deepest fall. `exposure` is the share with a position.
     """
 
     points: Sequence[EquityPoint]
     first_mark: Decimal
     daily: Sequence[Decimal]
     peak: Decimal
-    trough: Decimal
+    bottom: Decimal
     exposure: float
 
 
@@ -47,13 +47,13 @@ async def read_equity(
     if not points:
         return None
     first = _closes_of(instance, EquitySnapshot.mark).order_by(_AT).limit(1)
-    peak, trough = await _deepest_fall(session, instance)
+    peak, bottom = await _deepest_fall(session, instance)
     return Equity(
         points,
         (await session.scalars(first)).one(),
         await _list_daily(session, instance),
         peak,
-        trough,
+        bottom,
         await _exposure(session, instance, lot),
     )
 

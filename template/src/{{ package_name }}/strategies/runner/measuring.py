@@ -84,7 +84,7 @@ async def measure(
         final_equity=equity,
         total_return=total,
         buy_and_hold=closes and float(formulae.growth(closes.first_mark, closes.points[-1].mark)),
-        max_drawdown=float(formulae.max_drawdown([closes.peak, closes.trough])) if closes else 0.0,
+        max_drawdown=float(formulae.max_drawdown([closes.peak, closes.bottom])) if closes else 0.0,
         sharpe=formulae.sharpe([start, *closes.daily]) if closes else None,
         fees=formulae.fees_of(trades),
         fills=len(trades),
