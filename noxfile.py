@@ -165,6 +165,28 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def cluster(session: nox.Session) -> None:
+    """A sweep brings the same on a Dask cluster as here, by what its page shows."""
+    install(session, "tests")
+    service = minimal_service(session)
+    python = service / ".venv" / "bin" / "python"
+    beside = nox.project.dependency_groups(nox.project.load_toml(), "cluster")
+    session.run("uv", "pip", "install", f"--python={python}", *beside, env=UV, external=True)
+    session.run("python", "tests/cluster.py", str(service), env=UV)
+
+
+@nox.session
+@nox.parametrize("kind", ["grid", "hyperrsi"])
+def pages(session: nox.Session, kind: str) -> None:
+    """What the pages of a service with one kind of strategy show, word by word; a minute."""
+    install(session, "tests")
+    service = render(session, SAMPLES / f"{kind}.yml", work_folder(session) / "service")
+    sync(session, service, THIS_PYTHON)
+    names = ("strategies.md", "running-strategies.md", "backtests.md")
+    session.run("python", "tests/walkthrough.py", str(service), *names, env=UV)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Break a rendered service, and print what it answered; `nox -s faults -- overload` picks."""
     service = minimal_service(session)

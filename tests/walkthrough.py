@@ -2,8 +2,9 @@
 
 `python tests/walkthrough.py SERVICE` adds the resource of "Where to put things" and the strategy of
 "Strategies" to a rendered service whose environment is installed, with the pages' own code and
-commands, and runs every command that the pages on candles, backtests and strategies show. Names of
-pages after it have it follow only these, such as `strategies.md`.
+commands, and runs every command that the pages on candles, backtests and strategies show, but what
+is for a cluster: cluster.py does that. Names of pages after it have it follow only these, such as
+`strategies.md`.
 """
 
 import re
@@ -27,6 +28,8 @@ PAGES = (
 )
 FILE = re.compile(r"^`([\w./]+)`:\n\n```python\n(.*?)```$", re.DOTALL | re.MULTILINE)
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LANGUAGE = re.compile(r"^```(\S+)$", re.MULTILINE)
+ON_A_CLUSTER = re.compile(r"--backend dask$", re.MULTILINE)
 PYTHON = re.compile(r"^```python\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -62,7 +65,9 @@ def follow(service: Path, text: str) -> None:
     terminal.run(f"API=http://127.0.0.1:{PORT}/v1")
     terminal.run('AUTH="Authorization: Bearer $(cat .dev/api-key)"')
     came = ""
-    blocks = BLOCK.findall(PYTHON.sub("", SHELL.sub(_indented, text)))
+    unknown = set(LANGUAGE.findall(text)) - {"sh", "python", "json"}
+    assert not unknown, f"nobody would run what is in {unknown}"
+    blocks = BLOCK.findall(PYTHON.sub("", SHELL.sub(_of_this_machine, text)))
     assert any(typed for _, typed in blocks), "the page shows no command"
     for shown, typed in blocks:
         if shown:
@@ -72,7 +77,12 @@ def follow(service: Path, text: str) -> None:
             came = "\n".join([came, *map(terminal.run, commands_in(typed))])
 
 
-def _indented(block: re.Match[str]) -> str:
+def _of_this_machine(block: re.Match[str]) -> str:
+    return "" if ON_A_CLUSTER.search(block[0]) else indented(block)
+
+
+def indented(block: re.Match[str]) -> str:
+    """Return the commands of a block as those of an indented one."""
     return re.sub(r"^(?=.)", "    ", block[1], flags=re.MULTILINE)
 
 

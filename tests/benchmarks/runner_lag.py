@@ -26,7 +26,6 @@ from trading_service.strategies.runner import life, managing, metrics
 from trading_service.strategies.runner.demo import MONEY, SYMBOL
 from trading_service.strategies.runner.managing import StrategyRequest
 from trading_service.strategies.runner.model import Instance
-from trading_service.strategies.runner.stepping import Fees
 from trading_service.trading.accounts import create_account
 from trading_service.trading.demo import seed_demo
 from trading_service.trading.deposits import DepositRequest, deposit_now
@@ -38,7 +37,7 @@ MINUTE = 60
 async def start_instances(settings: Settings) -> None:
     database = Database(settings)
     exchange = open_exchange(settings, database).client
-    fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
+    rules = managing.rules_of(settings)
     kinds = list(find_kinds().items())
     async with database.sessions() as session:
         await seed_demo(session, exchange)
@@ -55,7 +54,7 @@ async def start_instances(settings: Settings) -> None:
             )
             async with transactional(session):
                 instance = await managing.create_strategy(
-                    session, account.id, request, fees, quote.bid, "bench"
+                    session, account.id, request, quote.bid, rules, "bench"
                 )
                 await life.start(session, account.id, instance.id, "bench")
     await database.close()

@@ -1,5 +1,6 @@
 """`/v1/strategies` and `/v1/strategy-kinds`"""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
@@ -99,11 +100,11 @@ async def create_strategy(
     price = strategies.price_of(strategy.symbol)
     if dry_run:
         response.status_code = 200
-        plan = await managing.planned(session, wanted, strategies.fees, price)
+        plan = await managing.planned(session, wanted, price, strategies.rules)
         return _preview(plan, price)
     async with transactional(session) as tx:
         created = await managing.create_strategy(
-            tx, account.id, wanted, strategies.fees, price, actor_of(request)
+            tx, account.id, wanted, price, strategies.rules, actor_of(request)
         )
     return await _view(session, created, strategies)
 
@@ -119,7 +120,7 @@ async def list_strategies(
     limit: _Limit = 100,
 ) -> StrategyPage:
     found = await queries.list_instances(session, account.id, after=after, limit=limit + 1)
-    views = [await _view(session, instance, strategies) for instance in found[:limit]]
+    views = await _views(session, found[:limit], strategies)
     return StrategyPage(items=views, next_cursor=views[-1].name if len(found) > limit else None)
 
 
@@ -247,7 +248,7 @@ async def change_strategy_params(
         found = await queries.get_instance(tx, account.id, strategy_id)
         price = strategies.price_of(found.symbol)
         found = await managing.change_params(
-            tx, account.id, strategy_id, new.params, strategies.fees, price, actor_of(request)
+            tx, account.id, strategy_id, new.params, price, strategies.rules, actor_of(request)
         )
     return await _view(session, found, strategies)
 
@@ -360,11 +361,10 @@ async def get_strategy_performance(
     ] = 500,
 ) -> StrategyPerformance:
     instance = await queries.get_instance(session, account.id, strategy_id)
-    shown = await measuring.measure(session, instance, strategies.price_of(instance.symbol))
-    points = measuring.thinned(shown.points, resolution)
-    return StrategyPerformance(
-        **shown._asdict() | {"points": [EquityPoint.model_validate(point) for point in points]}
-    )
+    price = strategies.price_of(instance.symbol)
+    shown = await measuring.measure(session, instance, price, resolution)
+    points = [EquityPoint.model_validate(point) for point in shown.points]
+    return StrategyPerformance(**shown._asdict() | {"points": points})
 
 
 @router.get(
@@ -385,9 +385,19 @@ async def draw_strategy_performance(
 
 
 async def _view(session: Any, instance: Instance, strategies: Strategies) -> StrategyView:
-    shown = await showing.shown(session, instance, strategies.price_of(instance.symbol))
-    names = StrategyView.model_fields.keys() - shown.keys()
-    return StrategyView(**{name: getattr(instance, name) for name in names}, **shown)
+    (view,) = await _views(session, [instance], strategies)
+    return view
+
+
+async def _views(
+    session: Any, instances: Sequence[Instance], strategies: Strategies
+) -> list[StrategyView]:
+    views = []
+    more = await showing.shown(session, instances, strategies.price_of)
+    for instance, shown in zip(instances, more, strict=True):
+        names = StrategyView.model_fields.keys() - shown.keys()
+        views.append(StrategyView(**{name: getattr(instance, name) for name in names}, **shown))
+    return views
 
 
 def _preview(plan: StrategyPlan | None, price: Decimal | None) -> StrategyPreview:

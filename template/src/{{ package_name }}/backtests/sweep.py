@@ -1,10 +1,10 @@
 """Sweeps: the same candles with many settings, on all cores.
 
 joblib has the work done; `with joblib.parallel_config(backend="dask"):` around `sweep` moves it to
-machines that are there already.
+the machines of a Dask cluster. docs/backtests.md says how.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,7 @@ from .metrics import Metrics, outcome_of
 from .terms import Backtest
 
 MOST_TRIES: Final = 100_000
-_PARTS_A_JOB: Final = 4
+_SHARES_A_JOB: Final = 4
 
 METRICS: Final = (
     "total_return",
@@ -54,30 +54,36 @@ def sweep(
 ) -> list[Try]:
     """Run every backtest, and return what each has brought, in their order.
 
-    `jobs` is the number of processes, -1 for one a core. Candles go to the workers in few parts,
-    and metrics come back, no fills. Raises JoblibMissingError.
+    `jobs` is the number of processes, -1 for one a core. Each gets the candles a few times, with a
+    share of the backtests, and metrics come back, no fills. Raises JoblibMissingError.
     """
-    tries: list[Try] = []
-    for part in _parts(candles, held_out, backtests, jobs):
-        tries += part
+    count, shares = _shares(candles, held_out, backtests, jobs)
+    tries: list[Any] = [None] * len(backtests)
+    done = 0
+    for number, share in enumerate(shares):
+        tries[number::count] = share
+        done += len(share)
         if on_progress:
-            on_progress(len(tries))
+            on_progress(done)
     return tries
 
 
-def _parts(
+def _shares(
     candles: Candles, held_out: Candles | None, backtests: Sequence[Backtest], jobs: int
-) -> Any:
+) -> tuple[int, Iterable[list[Try]]]:
+    """Return how many shares there are, and what each has brought.
+
+    A share has every `count`-th backtest: neighbours have like settings, and take as long.
+    """
     if jobs == 1:
-        return (_run(candles, held_out, [backtest]) for backtest in backtests)
+        return len(backtests), (_run(candles, held_out, [backtest]) for backtest in backtests)
     try:
         from joblib import Parallel, delayed, effective_n_jobs  # type: ignore[import-untyped]  # noqa: PLC0415
     except ImportError:
         raise JoblibMissingError from None
-    count = min(len(backtests), _PARTS_A_JOB * effective_n_jobs(jobs))
-    shares = [backtests[number::count] for number in range(count)]
-    return Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(_run)(candles, held_out, share) for share in shares
+    count = min(len(backtests), _SHARES_A_JOB * effective_n_jobs(jobs))
+    return count, Parallel(n_jobs=jobs, return_as="generator")(
+        delayed(_run)(candles, held_out, backtests[number::count]) for number in range(count)
     )
 
 

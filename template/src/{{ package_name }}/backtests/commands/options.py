@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
+from inspect import Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
-    from ..asking import Understood
+    from ..asking import Asked, Understood
 
 Kind = Annotated[str, typer.Argument(metavar="KIND", help="Kind of strategy, such as grid.")]
 CandleFile = Annotated[
@@ -62,12 +64,69 @@ Vary = Annotated[
 Jobs = Annotated[int, typer.Option(metavar="N", help="Processes; -1 is one a core.")]
 Backend = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Backend of joblib, such as dask or ray; else own processes"),
+    typer.Option(metavar="NAME", help="Backend of joblib, such as dask; else own processes."),
 ]
 Holdout = Annotated[
     str, typer.Option(metavar="PERCENT", help="Last part of the candles, not used to choose.")
 ]
 By = Annotated[str, typer.Option(metavar="METRIC", help="What the table is sorted by.")]
+
+
+def _asked(
+    kind: Kind,
+    candles: CandleFile = None,
+    symbol: Symbol = None,
+    timeframe: TimeframeName = None,
+    cash: Cash = None,
+    base: Base = "0",
+    settings: Settings = None,
+    begin: Begin = None,
+    end: End = None,
+    tick: Tick = None,
+    lot: Lot = None,
+    min_notional: MinNotional = None,
+    maker: Maker = "0.0008",
+    taker: Taker = "0.001",
+    spread_ppm: SpreadPpm = "100",
+    max_participation: MaxParticipation = "0.1",
+) -> Asked:
+    from ..asking import Asked
+
+    return Asked(
+        kind=kind,
+        symbol=symbol,
+        timeframe=timeframe,
+        cash=cash,
+        settings=settings or (),
+        candles=candles,
+        base=base,
+        tick=tick,
+        lot=lot,
+        min_notional=min_notional,
+        maker=maker,
+        taker=taker,
+        spread_ppm=spread_ppm,
+        max_participation=max_participation,
+        begin=begin,
+        end=end,
+    )
+
+
+def asked_first(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that describe a backtest, as one argument before its own."""
+    later = {"Asked": object}  # what is asked is imported when a command is run
+    shared = signature(_asked, eval_str=True, locals=later).parameters
+    _, *own = signature(command, eval_str=True, locals=later).parameters.values()
+
+    @wraps(command)
+    def with_options(**typed: Any) -> None:
+        asked = _asked(**{name: typed.pop(name) for name in shared})
+        command(asked, **typed)
+
+    options = [*shared.values(), *own]
+    with_options.__signature__ = Signature(options)  # type: ignore[attr-defined]  # Typer reads it
+    with_options.__annotations__ = {option.name: option.annotation for option in options}
+    return with_options
 
 
 def refuse(faults: Sequence[str]) -> NoReturn:

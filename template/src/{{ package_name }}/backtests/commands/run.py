@@ -6,28 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .options import (
-    Base,
-    Begin,
-    CandleFile,
-    Cash,
-    End,
-    Kind,
-    Lot,
-    Maker,
-    MaxParticipation,
-    MinNotional,
-    Out,
-    Settings,
-    SpreadPpm,
-    Symbol,
-    Taker,
-    Tick,
-    TimeframeName,
-    progress,
-    read_stored,
-    refuse,
-)
+from .options import Out, asked_first, progress, read_stored, refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,52 +17,16 @@ if TYPE_CHECKING:
     from ..terms import Backtest
 
 
-def run(
-    kind: Kind,
-    candles: CandleFile = None,
-    symbol: Symbol = None,
-    timeframe: TimeframeName = None,
-    cash: Cash = None,
-    base: Base = "0",
-    settings: Settings = None,
-    out: Out = None,
-    begin: Begin = None,
-    end: End = None,
-    tick: Tick = None,
-    lot: Lot = None,
-    min_notional: MinNotional = None,
-    maker: Maker = "0.0008",
-    taker: Taker = "0.001",
-    spread_ppm: SpreadPpm = "100",
-    max_participation: MaxParticipation = "0.1",
-) -> None:
+@asked_first
+def run(asked: Asked, out: Out = None) -> None:
     """Run a strategy on candles: a summary here, and a report with its data in a folder.
 
     The folder gets report.html, equity.svg, drawdown.svg, price.svg, fills.csv, equity.csv and
     result.json.
     """
-    from ..asking import Asked
     from ..engine import run_backtest
     from ..metrics import outcome_of
 
-    asked = Asked(
-        kind=kind,
-        symbol=symbol,
-        timeframe=timeframe,
-        cash=cash,
-        settings=settings or (),
-        candles=candles,
-        base=base,
-        tick=tick,
-        lot=lot,
-        min_notional=min_notional,
-        maker=maker,
-        taker=taker,
-        spread_ppm=spread_ppm,
-        max_participation=max_participation,
-        begin=begin,
-        end=end,
-    )
     backtest, rows = _understood(asked, out)
     with progress("Backtest", len(rows)) as advance:
         done = run_backtest(rows, backtest.strategy, backtest.config, backtest.terms, advance)

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import typer
 
 from .options import (
     Backend,
-    Base,
-    Begin,
     By,
-    CandleFile,
-    Cash,
-    End,
     Holdout,
     Jobs,
-    Kind,
-    Lot,
-    Maker,
-    MaxParticipation,
-    MinNotional,
     Out,
-    Settings,
-    SpreadPpm,
-    Symbol,
-    Taker,
-    Tick,
-    TimeframeName,
     Vary,
+    asked_first,
     progress,
     read_stored,
     refuse,
@@ -39,61 +25,30 @@ from .options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..asking import Asked
     from ..sweep import Try
 
 _MOST_ROWS = 20
 
 
+@asked_first
 def run_sweep(
-    kind: Kind,
+    asked: Asked,
     vary: Vary = None,
-    candles: CandleFile = None,
-    symbol: Symbol = None,
-    timeframe: TimeframeName = None,
-    cash: Cash = None,
-    base: Base = "0",
-    settings: Settings = None,
     holdout: Holdout = "0",
     by: By = "total_return",
     jobs: Jobs = -1,
     backend: Backend = None,
     out: Out = None,
-    begin: Begin = None,
-    end: End = None,
-    tick: Tick = None,
-    lot: Lot = None,
-    min_notional: MinNotional = None,
-    maker: Maker = "0.0008",
-    taker: Taker = "0.001",
-    spread_ppm: SpreadPpm = "100",
-    max_participation: MaxParticipation = "0.1",
 ) -> None:
     """Run a strategy with every combination of some settings, on all cores.
 
     Needs the extra `sweep`, unless with --jobs 1. The folder gets sweep.csv and, of two settings,
     heatmap.svg.
     """
-    from ..asking import Asked, backtest_with, understand
+    from ..asking import backtest_with, understand
     from ..sweep import METRICS, JoblibMissingError, combinations, sweep
 
-    asked = Asked(
-        kind=kind,
-        symbol=symbol,
-        timeframe=timeframe,
-        cash=cash,
-        settings=settings or (),
-        candles=candles,
-        base=base,
-        tick=tick,
-        lot=lot,
-        min_notional=min_notional,
-        maker=maker,
-        taker=taker,
-        spread_ppm=spread_ppm,
-        max_participation=max_participation,
-        begin=begin,
-        end=end,
-    )
     found = understand(asked)
     faults = found.faults
     if out is not None and out.exists() and not out.is_dir():
@@ -102,7 +57,9 @@ def run_sweep(
         faults.append(f"--by: {by!r} is none of {', '.join(METRICS)}")
     if jobs == 0 or jobs < -1:
         faults.append("--jobs: a number of processes, or -1 for one a core")
-    if candles is None:
+    if backend == "dask" and jobs != -1:
+        faults.append("--jobs: a cluster uses all that it has; leave it out with --backend dask")
+    if asked.candles is None:
         read_stored(found)
     share = found.read("--holdout", holdout, _percent)
     varied = _varied(vary or (), found.given, faults)
@@ -174,9 +131,14 @@ def _varied(texts: Sequence[str], given: dict[str, str], faults: list[str]) -> d
 @contextmanager
 def _backend(name: str | None) -> Iterator[None]:
     """Have joblib use another backend, where one was named."""
-    if name is None:
+    with ExitStack() as used:
+        if name is not None:
+            _use(name, used)
         yield
-        return
+
+
+def _use(name: str, used: ExitStack) -> None:
+    """Begin to use a backend. Dask itself knows its cluster, or makes one of this machine."""
     from ..sweep import JoblibMissingError
 
     try:
@@ -184,9 +146,13 @@ def _backend(name: str | None) -> Iterator[None]:
     except ImportError:
         raise JoblibMissingError from None
     try:
-        with parallel_config(backend=name):
-            yield
-    except (ValueError, ImportError) as error:
+        if name == "dask":
+            used.enter_context(import_module("distributed").Client())
+        used.enter_context(parallel_config(backend=name))
+    except ModuleNotFoundError as error:
+        package = error.name
+        refuse([f"--backend {name} needs the package `{package}`: `uv pip install {package}`"])
+    except (ValueError, OSError) as error:
         refuse([f"--backend: {error}"])
 
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from ..amounts import changed_by
+from ..leaving import PATIENCE_SECONDS
 from ..strategy import (
     CandleClosed,
     Config,
@@ -26,7 +27,7 @@ from .leaving import leave, remind
 from .params import GridParams
 from .planning import find_faults, make_plan
 from .settling import on_order
-from .state import PATIENCE_SECONDS, Exit, Phase, State
+from .state import Exit, Phase, State
 from .status import describe
 from .watching import on_candle
 

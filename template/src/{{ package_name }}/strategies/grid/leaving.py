@@ -8,11 +8,12 @@ from decimal import Decimal
 
 from ...market.money import exact, floor_to
 from ...market.words import OrderType, Side
+from .. import leaving as shared
 from ..strategy import Cancel, Config, Fill, Intent, Note, OrderClosed, OrderKey, Pause, Place
 from .params import GridParams
 from .quantities import tradable
 from .slots import cost_of, totals
-from .state import PATIENCE_SECONDS, ZERO, Exit, Phase, Slot, Standing, State
+from .state import ZERO, Exit, Phase, Slot, Standing, State
 
 
 def leave(state: State, leaving: Exit, config: Config[GridParams]) -> tuple[State, list[Intent]]:
@@ -98,22 +99,14 @@ def remind(
     """Ask again for what the end waits for, once it has waited for too long."""
     leaving = state.exit
     assert leaving is not None
-    if at < leaving.asked_at + PATIENCE_SECONDS:
-        return state, [Note("leaving", "waits for its orders to end")]
     again = leaving._replace(asked_at=at, available=available, price=price)
-    if leaving.sale:
-        late = Note("exit_late", "the sale has not ended for {} s", (PATIENCE_SECONDS,), alert=True)
-        return state._replace(exit=again), [late]
-    state, intents = leave(state, again, config)
-    if any(isinstance(intent, Cancel) for intent in intents):
-        late = Note(
-            "exit_unconfirmed",
-            "cancellations are not confirmed after {} s; asks again, and sells nothing before",
-            (PATIENCE_SECONDS,),
-            alert=True,
-        )
-        intents.append(late)
-    return state, intents
+    return shared.remind(
+        state,
+        state._replace(exit=again),
+        at - leaving.asked_at,
+        is_selling=leaving.sale is not None,
+        leave=lambda: leave(state, again, config),
+    )
 
 
 def on_sale_fill(state: State, leaving: Exit, fill: Fill) -> tuple[State, list[Intent]]:

@@ -9,9 +9,6 @@ from ..strategy import OrderKey
 
 ZERO = Decimal(0)
 
-PATIENCE_SECONDS = 30
-"""Seconds: what is asked for and has not happened for so long is asked for again."""
-
 
 class Phase(StrEnum):
     """Stage of a grid: in `starting` it buys what it sells first, in `leaving` it cancels all."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from ..leaving import PATIENCE_SECONDS
 from ..strategy import (
     CandleClosed,
     Config,
@@ -30,7 +31,7 @@ from .params import HyperRsiParams
 from .planning import make_plan
 from .settling import on_closed, on_fill
 from .signals import SLOW, new_signals
-from .state import PATIENCE_SECONDS, Exit, State, Trade
+from .state import Exit, State, Trade
 from .status import describe
 
 __all__ = ["STRATEGY", "HyperRsi", "HyperRsiParams"]

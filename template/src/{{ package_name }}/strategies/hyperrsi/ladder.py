@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from ...market.money import floor_to, multiply
 from ...market.words import OrderType, Side
+from ..leaving import PATIENCE_SECONDS
 from ..strategy import Cancel, Config, Intent, Note, OrderKey, Place
 from .params import HyperRsiParams
 from .prices import below, target, tradable
-from .state import PATIENCE_SECONDS, Opened, Position, Rung, Trade
+from .state import Opened, Position, Rung, Trade
 
 HUNDRED = Decimal(100)
 

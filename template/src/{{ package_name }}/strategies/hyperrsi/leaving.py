@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from ...market.money import floor_to
 from ...market.words import OrderType, Side
+from .. import leaving as shared
 from ..strategy import Cancel, Config, Intent, Note, OrderKey, Place
 from .params import HyperRsiParams
 from .prices import tradable
-from .state import PATIENCE_SECONDS, Exit, Trade
+from .state import Exit, Trade
 
 
 def leave(
@@ -63,22 +64,14 @@ def remind(
     assert position is not None
     leaving = position.exit
     assert leaving is not None
-    if at < leaving.asked_at + PATIENCE_SECONDS:
-        return trade, [Note("leaving", "waits for its orders to end, to sell what is left")]
     again = leaving._replace(asked_at=at, available=available, price=price)
-    if leaving.sale:
-        late = Note("exit_late", "the sale has not ended for {} s", (PATIENCE_SECONDS,), alert=True)
-        return trade._replace(position=position._replace(exit=again)), [late]
-    trade, intents = leave(trade, again, config)
-    if any(isinstance(intent, Cancel) for intent in intents):
-        late = Note(
-            "exit_unconfirmed",
-            "cancellations are not confirmed after {} s; asks again, and sells nothing before",
-            (PATIENCE_SECONDS,),
-            alert=True,
-        )
-        intents.append(late)
-    return trade, intents
+    return shared.remind(
+        trade,
+        trade._replace(position=position._replace(exit=again)),
+        at - leaving.asked_at,
+        is_selling=leaving.sale is not None,
+        leave=lambda: leave(trade, again, config),
+    )
 
 
 def close_cycle(trade: Trade, at: int) -> tuple[Trade, list[Intent]]:

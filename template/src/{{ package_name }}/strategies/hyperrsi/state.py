@@ -10,9 +10,6 @@ from .signals import Signals
 
 ZERO = Decimal(0)
 
-PATIENCE_SECONDS = 30
-"""Seconds: what is asked for and has not happened for so long is asked for again."""
-
 
 class Opened(NamedTuple):
     """Settings with which a position was opened: it keeps them until it is closed."""

@@ -1,7 +1,7 @@
 """Intents of a strategy, done in the transaction of its step: orders, notes, pauses."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -23,6 +23,7 @@ from ..order_ids import client_order_id
 from ..strategy import Cancel, Intent, Note, OrderKey, Pause, Place
 from .counting import Worth
 from .model import Desired, Instance, Status, StrategyNote, StrategyOrder
+from .settings import RunnerSettings
 from .telling import Telling
 
 _TRIM_EVERY: Final = 100
@@ -43,6 +44,11 @@ _STORE: Final = text("""
     )) AS worth (at, cash, base, mark, equity)
     WHERE worth.at IS NOT NULL ON CONFLICT DO NOTHING
 """)
+_TRIM_EQUITY: Final = text("""
+    DELETE FROM equity_snapshots
+    WHERE account_id = :account AND strategy_id = :strategy AND at < :until
+        AND date_trunc('hour', at, 'UTC') <> at
+""")
 _NOTHING: Final = Worth(None, None, None, None, None)
 _NOT_STORED: Final = {
     TradingErrorCode.CLIENT_ORDER_ID_REUSED,
@@ -60,13 +66,13 @@ class Acting:
         instance: Instance,
         terms: Terms | None,
         telling: Telling,
-        most_notes: int,
+        settings: RunnerSettings,
     ) -> None:
         self._session = session
         self._instance = instance
         self._terms = terms
         self._telling = telling
-        self._most_notes = most_notes
+        self._settings = settings
         self._notes: list[tuple[int, str, str]] = []
         self.candle: datetime | None = None
         """Opening of the candle that the notes are about."""
@@ -162,7 +168,7 @@ class Acting:
     async def finish(self, worth: Worth | None = None) -> None:
         """Store the notes and what the strategy is worth, all in one statement.
 
-        Of old notes, the oldest are forgotten.
+        Of old notes, the oldest are forgotten; of old equity, what is between full hours.
         """
         instance, notes = self._instance, self._notes
         if not notes and worth is None:
@@ -183,10 +189,14 @@ class Acting:
                 .where(
                     StrategyNote.account_id == instance.account_id,
                     StrategyNote.strategy_id == instance.id,
-                    StrategyNote.n <= instance.notes - self._most_notes,
+                    StrategyNote.n <= instance.notes - self._settings.kept_notes,
                 )
                 .execution_options(synchronize_session=False)
             )
+        if worth is not None and worth.at is not None and worth.at.time() == time():  # once a day
+            until = worth.at - timedelta(days=self._settings.kept_equity)
+            names = {"account": instance.account_id, "strategy": instance.id}
+            await self._session.execute(_TRIM_EQUITY, names | {"until": until})
 
     # --- Its condition ---------------------------------------------------------------------------
 

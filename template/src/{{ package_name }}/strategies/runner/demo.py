@@ -13,7 +13,6 @@ from ...core.database.transactions import transactional
 from ...core.errors import TradingException
 from ...exchanges.client import ExchangeClient
 from ...exchanges.factory import open_exchange
-from ...exchanges.settings import ExchangeSettings
 from ...market.candles import Timeframe
 from ...trading.account_books import open_books
 from ...trading.accounts import Account, get_account
@@ -22,9 +21,8 @@ from ...trading.deposits import DepositRequest, deposit_now
 from ..finding import find_kinds
 from ..strategy import Strategy
 from . import life, managing
-from .managing import StrategyRequest
+from .managing import Rules, StrategyRequest
 from .queries import list_instances
-from .stepping import Fees
 
 SYMBOL = "BTC-USDT"
 MONEY = Decimal(100_000)
@@ -39,8 +37,7 @@ async def start_demo_strategies(settings: Settings) -> list[str]:
     The account has the name of the kind. One that has a strategy already, whatever has become of
     it, is left as it is. Call it after the demo account's instruments are there.
     """
-    assert isinstance(settings, ExchangeSettings)
-    fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
+    rules = managing.rules_of(settings)
     database = Database(settings)
     try:
         exchange = open_exchange(settings, database).client
@@ -48,7 +45,7 @@ async def start_demo_strategies(settings: Settings) -> list[str]:
             for kind, strategy in find_kinds().items():
                 account = await _account(session, exchange, kind)
                 if not await list_instances(session, account.id, limit=1):
-                    await _start(session, exchange, account, kind, strategy, fees)
+                    await _start(session, exchange, account, kind, strategy, rules)
     finally:
         await database.close()
     return list(find_kinds())
@@ -73,7 +70,7 @@ async def _start(
     account: Account,
     kind: str,
     strategy: Strategy[Any, Any],
-    fees: Fees,
+    rules: Rules,
 ) -> None:
     quote = await exchange.quote(SYMBOL)
     if quote is None or quote.bid is None:
@@ -83,7 +80,7 @@ async def _start(
     try:
         async with transactional(session):
             instance = await managing.create_strategy(
-                session, account.id, request, fees, quote.bid, _ACTOR
+                session, account.id, request, quote.bid, rules, _ACTOR
             )
             await life.start(session, account.id, instance.id, _ACTOR)
     except TradingException as refusal:

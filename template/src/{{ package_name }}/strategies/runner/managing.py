@@ -4,18 +4,20 @@ Each change is a transaction with an entry of the audit; the replica that runs t
 will, sees it when it looks the next time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ...core.config import Settings
 from ...core.database.transactions import transactional
 from ...core.errors import TradingException
 from ...core.errors.middleware import get_request_id
+from ...exchanges.settings import ExchangeSettings
 from ...market.candles import Timeframe
 from ...market.instruments import Instrument, get_instrument
 from ...trading import audit
@@ -25,7 +27,19 @@ from ..strategy import Config, Fault, Plan, Strategy
 from .codes import StrategyErrorCode
 from .model import Instance, ParamsVersion
 from .queries import get_instance
+from .settings import StrategySettings
 from .stepping import Fees, market_of
+from .thinking import StrategyError, think
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Terms for settings to be checked: fees, and the seconds that a strategy may think of them."""
+
+    fees: Fees
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,14 @@ class StrategyRequest:
     symbol: str
     timeframe: Timeframe
     params: Mapping[str, Any]
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules of this service."""
+    assert isinstance(settings, ExchangeSettings)
+    assert isinstance(settings, StrategySettings)
+    fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
+    return Rules(fees, settings.strategies.step_timeout)
 
 
 def kind_of(name: str) -> Strategy[Any, Any]:
@@ -51,24 +73,37 @@ def kind_of(name: str) -> Strategy[Any, Any]:
     return kinds[name]
 
 
-def checked_config(
+async def checked_config(
     strategy: Strategy[Any, Any],
     params: Mapping[str, Any],
     instrument: Instrument,
     timeframe: Timeframe,
-    fees: Fees,
     price: Decimal | None,
+    rules: Rules,
     version: int = 1,
 ) -> Config[Any]:
     """Return what a strategy with these settings knows of its market.
 
     Raises TradingException INVALID_STRATEGY_PARAMS with every fault there is.
     """
-    market = market_of(instrument, fees)
-    config, faults = check(strategy, params, market, timeframe.seconds, price, version)
+    market = market_of(instrument, rules.fees)
+    config, faults = await _thought(
+        rules, lambda: check(strategy, params, market, timeframe.seconds, price, version)
+    )
     if config is None:
         raise _invalid(faults)
     return config
+
+
+async def _thought(rules: Rules, function: Callable[[], T]) -> T:
+    """Return what the strategy's own code says, in the time that a step has.
+
+    Raises TradingException INVALID_STRATEGY_PARAMS if it fails.
+    """
+    try:
+        return await think(rules.seconds, function)
+    except StrategyError as error:
+        raise _invalid([Fault("", f"the strategy has failed with these: {error}")]) from error
 
 
 def _invalid(faults: list[Fault]) -> TradingException:
@@ -80,7 +115,7 @@ def _invalid(faults: list[Fault]) -> TradingException:
 
 
 async def planned(
-    session: AsyncSession, request: StrategyRequest, fees: Fees, price: Decimal | None
+    session: AsyncSession, request: StrategyRequest, price: Decimal | None, rules: Rules
 ) -> Plan | None:
     """Return what the strategy would do now; None where there is no price to plan by.
 
@@ -88,16 +123,20 @@ async def planned(
     """
     strategy = kind_of(request.kind)
     instrument = await get_instrument(session, request.symbol)
-    config = checked_config(strategy, request.params, instrument, request.timeframe, fees, price)
-    return None if price is None else strategy.plan(config, price)
+    config = await checked_config(
+        strategy, request.params, instrument, request.timeframe, price, rules
+    )
+    if price is None:
+        return None
+    return await _thought(rules, lambda: strategy.plan(config, price))
 
 
 async def create_strategy(
     session: AsyncSession,
     account_id: UUID,
     request: StrategyRequest,
-    fees: Fees,
     price: Decimal | None,
+    rules: Rules,
     actor: str,
 ) -> Instance:
     """Create a strategy, which does nothing until it is started.
@@ -107,7 +146,9 @@ async def create_strategy(
     """
     strategy = kind_of(request.kind)
     instrument = await get_instrument(session, request.symbol)
-    config = checked_config(strategy, request.params, instrument, request.timeframe, fees, price)
+    config = await checked_config(
+        strategy, request.params, instrument, request.timeframe, price, rules
+    )
     params = config.params.model_dump(mode="json")
     async with transactional(session, nested="join"):
         values = {
@@ -150,8 +191,8 @@ async def change_params(
     account_id: UUID,
     strategy_id: UUID,
     params: Mapping[str, Any],
-    fees: Fees,
     price: Decimal | None,
+    rules: Rules,
     actor: str,
 ) -> Instance:
     """Give the strategy other settings, as a new version; they hold from its next cycle on.
@@ -164,8 +205,8 @@ async def change_params(
         strategy = kind_of(instance.kind)
         instrument = await get_instrument(session, instance.symbol)
         version = instance.params_version + 1
-        config = checked_config(
-            strategy, params, instrument, instance.timeframe, fees, price, version
+        config = await checked_config(
+            strategy, params, instrument, instance.timeframe, price, rules, version
         )
         new = config.params.model_dump(mode="json")
         before = instance.params

@@ -6,7 +6,7 @@ The formulae are those of backtests.
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,9 +15,12 @@ from ...market.words import Side
 from .. import performance as formulae
 from ..cycles import cycles_of
 from ..drawing import Chart, Point, chart_css, standalone
-from .model import EquitySnapshot, Instance
-from .queries import list_equity, list_fills_of
+from .equity import EquityPoint, list_points, read_equity
+from .model import Instance
+from .queries import list_fills_of
 from .showing import worth
+
+_MOST_DRAWN: Final = 1000
 
 
 class Performance(NamedTuple):
@@ -44,7 +47,7 @@ class Performance(NamedTuple):
     worst: Decimal | None
     average_hold: float | None
     exposure: float | None
-    points: Sequence[EquitySnapshot]
+    points: Sequence[EquityPoint]
 
 
 class _Trade(NamedTuple):
@@ -59,19 +62,18 @@ class _Trade(NamedTuple):
     fee_is_base: bool
 
 
-async def measure(session: AsyncSession, instance: Instance, price: Decimal | None) -> Performance:
-    """Return the figures of the instance, at that price now."""
+async def measure(
+    session: AsyncSession, instance: Instance, price: Decimal | None, most_points: int = 1
+) -> Performance:
+    """Return the figures of the instance, at that price now, and its equity at some closes."""
     instrument = await get_instrument(session, instance.symbol)
-    points = await list_equity(session, instance)
-    trades = await _trades_of(session, instance, instrument)
     lot, start = instrument.size_increment, instance.capital
+    closes = await read_equity(session, instance, lot, most_points)
+    trades = await _trades_of(session, instance, instrument)
     of_cycles = formulae.of_cycles(cycles_of(trades, lot, Decimal(0), Decimal(0), 0))
     equity = worth(instance, price)
-    if equity is None and points:
-        equity = points[-1].equity
-    curve = [point.equity for point in points]
-    seconds = instance.timeframe.seconds
-    opened = [int(point.at.timestamp()) - seconds for point in points]
+    if equity is None and closes:
+        equity = closes.points[-1].equity
     total = None if equity is None or not start else float(formulae.growth(start, equity))
     factor = of_cycles.profit_factor
     shown = of_cycles._asdict() | {"profit_factor": None if factor is None else float(factor)}
@@ -81,13 +83,13 @@ async def measure(session: AsyncSession, instance: Instance, price: Decimal | No
         start_equity=start,
         final_equity=equity,
         total_return=total,
-        buy_and_hold=float(formulae.growth(points[0].mark, points[-1].mark)) if points else None,
-        max_drawdown=float(formulae.max_drawdown([start, *curve])),
-        sharpe=formulae.sharpe([start, *formulae.daily(opened, curve)]),
+        buy_and_hold=closes and float(formulae.growth(closes.first_mark, closes.points[-1].mark)),
+        max_drawdown=float(formulae.max_drawdown([closes.peak, closes.bottom])) if closes else 0.0,
+        sharpe=formulae.sharpe([start, *closes.daily]) if closes else None,
         fees=formulae.fees_of(trades),
         fills=len(trades),
-        exposure=sum(point.base >= lot for point in points) / len(points) if points else None,
-        points=points,
+        exposure=closes and closes.exposure,
+        points=closes.points if closes else [],
     )
 
 
@@ -109,18 +111,12 @@ async def _trades_of(
     ]
 
 
-def thinned(points: Sequence[EquitySnapshot], most: int) -> Sequence[EquitySnapshot]:
-    """Return at most so many of the points, evenly, and always the last one."""
-    step = -(-len(points) // most)
-    return points[::-1][::step][::-1] if step > 1 else points
-
-
 async def picture(session: AsyncSession, instance: Instance) -> str:
     """Return the equity of the instance as SVG."""
     title = f"{instance.name}: {instance.kind} on {instance.symbol}"
     points = [
         Point(int(point.at.timestamp()), float(point.equity))
-        for point in await list_equity(session, instance)
+        for point in await list_points(session, instance, _MOST_DRAWN)
     ]
     if points:
         values = [point.value for point in points]

@@ -203,7 +203,10 @@ class StrategyNote(Base):
 
 
 class EquitySnapshot(Base):
-    """A table of what a strategy was worth at the close of each candle, in quote units."""
+    """A table of what a strategy was worth at the close of each candle, in quote units.
+
+    Of old ones only those at full hours are kept.
+    """
 
     __tablename__ = "equity_snapshots"
     __table_args__ = (_of_instance(),)

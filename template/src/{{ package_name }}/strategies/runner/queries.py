@@ -1,6 +1,6 @@
 """Looking up strategies, and what they have done."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from ...trading.fills import Fill, existing_fill
 from ...trading.orders.model import Order
 from ...trading.orders.queries import get_order
 from .codes import StrategyErrorCode
-from .model import EquitySnapshot, Instance, ParamsVersion, StrategyNote
+from .model import Instance, ParamsVersion, StrategyNote
 
 
 async def get_instance(
@@ -124,16 +124,6 @@ async def list_fills_of(
         order = (order[0].desc(), order[1].desc())  # type: ignore[assignment]  # as good
     rows = await session.execute(query.order_by(*order).limit(limit))
     return [(row[0], row[1]) for row in rows]
-
-
-async def list_equity(session: AsyncSession, instance: Instance) -> list[EquitySnapshot]:
-    """Return what the strategy was worth at each close since it has begun, oldest first."""
-    query = select(EquitySnapshot).where(*_of(EquitySnapshot, instance))
-    if instance.started_at is not None:
-        # The candle that it has begun with had ended before.
-        length = timedelta(seconds=instance.timeframe.seconds)
-        query = query.where(EquitySnapshot.at > instance.started_at - length)
-    return list(await session.scalars(query.order_by(EquitySnapshot.at)))
 
 
 def _of(table: Any, instance: Instance) -> tuple[Any, Any]:

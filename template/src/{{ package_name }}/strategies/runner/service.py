@@ -7,14 +7,14 @@ from typing import Final
 
 from ...core.api.resources import Resources
 from ...core.process.periodic import every
-from ...exchanges.settings import ExchangeSettings
 from ...trading.service import Trading, open_trading
 from ..finding import find_kinds
 from . import metrics
 from .candles import next_candle
 from .figures import show_figures
+from .managing import Rules, rules_of
 from .settings import RunnerSettings, StrategySettings
-from .stepping import Fees, Stepper
+from .stepping import Stepper
 from .supervisor import Supervisor
 from .telling import Telling
 
@@ -25,13 +25,13 @@ class Strategies:
     """The running of strategies in this process."""
 
     def __init__(
-        self, resources: Resources, settings: RunnerSettings, fees: Fees, trading: Trading
+        self, resources: Resources, settings: RunnerSettings, rules: Rules, trading: Trading
     ) -> None:
         self.settings = settings
-        self.fees = fees
+        self.rules = rules
         self.trading = trading
         telling = Telling(resources.alerts)
-        self.stepper = Stepper(resources.database, settings, fees, next_candle, telling)
+        self.stepper = Stepper(resources.database, settings, rules.fees, next_candle, telling)
         self.supervisor = Supervisor(
             resources.database,
             settings,
@@ -72,9 +72,8 @@ async def open_strategies(resources: Resources) -> AsyncIterator[Strategies]:
     """Run the strategies that nobody else runs, until the service ends."""
     settings = resources.settings
     assert isinstance(settings, StrategySettings)
-    assert isinstance(settings, ExchangeSettings)
-    fees = Fees(settings.paper.maker_fee, settings.paper.taker_fee)
-    strategies = Strategies(resources, settings.strategies, fees, resources[open_trading])
+    rules = rules_of(settings)
+    strategies = Strategies(resources, settings.strategies, rules, resources[open_trading])
     supervisor = strategies.supervisor
     for kind in find_kinds():
         metrics.ERRORS.labels(kind)  # from the start, or else the first would be no increase

@@ -22,6 +22,12 @@ class RunnerSettings(Group):
     kept_notes: int = Field(
         10_000, ge=100, description="Notes that are kept of each strategy, the newest ones"
     )
+    kept_equity: int = Field(
+        90,
+        ge=1,
+        description="Days for which a strategy's equity is kept at each close; before, that at full"
+        " hours is",
+    )
 
 
 class StrategySettings(Settings):

@@ -81,7 +81,7 @@ class Stepper:
         """
         async with self._database.sessions() as session, transactional(session):
             instance, now, last_seq, *_ = found = await locked(session, lease)
-            acting = Acting(session, instance, terms, self._telling, self._settings.kept_notes)
+            acting = Acting(session, instance, terms, self._telling, self._settings)
             instrument = await self._instrument(session, instance.symbol)
             if instance.status is Status.STOPPING:
                 await go_on_stopping(session, instance, instrument, acting, now, last_seq)

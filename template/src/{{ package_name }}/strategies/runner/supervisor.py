@@ -249,7 +249,7 @@ class Supervisor:
             if instance.status is not Status.STOPPING:
                 return
             instrument = await get_instrument(session, instance.symbol)
-            acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+            acting = Acting(session, instance, None, self._telling, self._settings)
             await go_on_stopping(session, instance, instrument, acting, now, last_seq)
             await acting.finish()
 
@@ -282,7 +282,7 @@ class Supervisor:
                 instance = (
                     await locked(session, Lease(one.account_id, one.id, one.token))
                 ).instance
-                acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+                acting = Acting(session, instance, None, self._telling, self._settings)
                 acting.note("no_candles", f"it waits for candles: {self._without[one.key]}")
                 await acting.finish()
 
@@ -295,7 +295,7 @@ class Supervisor:
             async with self._database.sessions() as session, transactional(session):
                 lease = Lease(one.account_id, one.id, one.token)
                 instance = (await locked(session, lease)).instance
-                acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+                acting = Acting(session, instance, None, self._telling, self._settings)
                 if one.key not in self._late:
                     acting.note("late_candle", text)
                 if timeframes >= _ALERT_AFTER > self._late.get(one.key, 0):
@@ -313,7 +313,7 @@ class Supervisor:
                     instance.errors, instance.errors_since = 0, now
                 instance.errors += 1
                 reason = str(error) or type(error).__name__
-                acting = Acting(session, instance, None, self._telling, self._settings.kept_notes)
+                acting = Acting(session, instance, None, self._telling, self._settings)
                 acting.note("error", reason)
                 if instance.errors >= MOST_ERRORS:
                     await set_status(session, instance, Status.FAILED, reason, "service")

@@ -46,4 +46,4 @@ async def think(seconds: float, function: Callable[[], T]) -> T:
         async with asyncio.timeout(seconds):
             return await thought
     except TimeoutError:
-        raise StrategyError(f"it has thought about one event for {seconds:g} s") from None
+        raise StrategyError(f"it has thought for {seconds:g} s without an end") from None

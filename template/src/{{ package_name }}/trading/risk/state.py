@@ -1,5 +1,6 @@
 """The trading state: whether orders may be placed at all, for the service and for each account."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -73,10 +74,22 @@ async def get_state(session: AsyncSession, owner: UUID) -> StateOfTrading:
 
 async def state_in_force(session: AsyncSession, account_id: UUID) -> StateOfTrading:
     """Return the stricter of the account's state and everyone's."""
-    query = select(TradingStateRow).where(TradingStateRow.account_id.in_([account_id, EVERYONE]))
+    return (await states_in_force(session, [account_id]))[account_id]
+
+
+async def states_in_force(
+    session: AsyncSession, account_ids: Collection[UUID]
+) -> dict[UUID, StateOfTrading]:
+    """Return for each account the stricter of its state and everyone's."""
+    owners = [*account_ids, EVERYONE]
+    query = select(TradingStateRow).where(TradingStateRow.account_id.in_(owners))
     rows = await session.scalars(query, execution_options={"populate_existing": True})
-    states = [_ACTIVE, *map(_state_of, rows)]
-    return max(states, key=lambda known: _STRICTNESS(known.state))
+    known = {row.account_id: _state_of(row) for row in rows}
+    of_all = known.get(EVERYONE, _ACTIVE)
+    return {
+        owner: max(of_all, known.get(owner, _ACTIVE), key=lambda one: _STRICTNESS(one.state))
+        for owner in account_ids
+    }
 
 
 async def set_state(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 ACTOR = "cli"
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the strategy.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of the strategy.")]
 AccountOption = Annotated[
     str | None,
     typer.Option("--account", help="Name of its account; not needed where one has that strategy."),
@@ -30,17 +32,24 @@ async def account_of(session: AsyncSession, name: str) -> Account:
 
 
 async def found_by(session: AsyncSession, name: str, account: str | None) -> Instance:
-    """Return the strategy of that name or id, or end the process with what to do."""
-    from sqlalchemy import String, cast, or_, select
+    """Return the strategy of that id or name, or end the process with what to do.
+
+    A strategy may be named like the id of another one. The id counts: nobody has chosen it.
+    """
+    from sqlalchemy import select
 
     from ..model import Instance
 
-    query = select(Instance).where(or_(Instance.name == name, cast(Instance.id, String) == name))
+    query = select(Instance)
     if account is not None:
         query = query.where(Instance.account_id == (await account_of(session, account)).id)
-    found = list(await session.scalars(query.limit(2)))
-    if not found:
+    with suppress(ValueError):
+        found = await session.scalar(query.where(Instance.id == UUID(name)))
+        if found is not None:
+            return found
+    named = list(await session.scalars(query.where(Instance.name == name).limit(2)))
+    if not named:
         fail(f"There is no strategy {name!r}; `strategy list` shows what there is")
-    if len(found) > 1:
+    if len(named) > 1:
         fail(f"Several accounts have a strategy {name!r}: say which one with --account")
-    return found[0]
+    return named[0]

@@ -29,7 +29,7 @@ def list_strategies() -> None:
 
     from ....trading.accounts import Account
     from ..model import Instance
-    from ..showing import shown, status_text
+    from ..showing import halted_accounts, status_text
 
     async def read(session: AsyncSession) -> list[tuple[str, ...]]:
         query = (
@@ -37,9 +37,11 @@ def list_strategies() -> None:
             .join(Account, Account.id == Instance.account_id)
             .order_by(Account.name, Instance.name)
         )
+        found = (await session.execute(query)).all()
+        halted_ones = await halted_accounts(session, [instance for instance, _ in found])
         rows: list[tuple[str, ...]] = []
-        for instance, owner in (await session.execute(query)).all():
-            halted = (await shown(session, instance, None))["halted"]
+        for instance, owner in found:
+            halted = instance.is_active and instance.account_id in halted_ones
             rows.append(
                 (
                     *(owner, instance.name, instance.kind, instance.symbol),
@@ -66,7 +68,8 @@ def show(name: NameArgument, account: AccountOption = None) -> None:
 
     async def read(session: AsyncSession) -> tuple[Instance, dict[str, Any]]:
         instance = await found_by(session, name, account)
-        return instance, await shown(session, instance, None)
+        (more,) = await shown(session, [instance], lambda _symbol: None)
+        return instance, more
 
     instance, more = with_session(read)
     orders = ", ".join(f"{count} {role}" for role, count in more["open_orders"].items())

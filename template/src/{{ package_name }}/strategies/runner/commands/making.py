@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from ..managing import Rules
     from ..model import Instance
-    from ..stepping import Fees
 
 ResultT = TypeVar("ResultT")
 
@@ -64,14 +64,16 @@ def create(
 
     if dry_run:
         plan = _or_faults(
-            with_session, lambda session: managing.planned(session, request, _fees(), price)
+            with_session, lambda session: managing.planned(session, request, price, _rules())
         )
         echo_plan(plan, price)
         return
 
     async def make(session: AsyncSession) -> Instance:
         owner = await account_of(session, account)
-        instance = await managing.create_strategy(session, owner.id, request, _fees(), price, ACTOR)
+        instance = await managing.create_strategy(
+            session, owner.id, request, price, _rules(), ACTOR
+        )
         if start:
             await life.start(session, owner.id, instance.id, ACTOR)
         return instance
@@ -106,7 +108,7 @@ def params(name: NameArgument, account: AccountOption = None, settings: SetOptio
         instance = await found_by(session, name, account)
         return await managing.change_params(
             *(session, instance.account_id, instance.id, managing.params_in_use(instance) | pairs),
-            *(_fees(), price, ACTOR),
+            *(price, _rules(), ACTOR),
         )
 
     instance = _or_faults(with_transaction, change)
@@ -151,13 +153,10 @@ def _pairs_of(settings: list[str] | None) -> dict[str, str]:
     return pairs
 
 
-def _fees() -> Fees:
-    from ....exchanges.settings import ExchangeSettings
-    from ..stepping import Fees
+def _rules() -> Rules:
+    from ..managing import rules_of
 
-    settings = settings_or_exit()
-    assert isinstance(settings, ExchangeSettings)
-    return Fees(settings.paper.maker_fee, settings.paper.taker_fee)
+    return rules_of(settings_or_exit())
 
 
 def _price_of(symbol: str) -> Decimal | None:
