@@ -38,7 +38,10 @@ CHANGING = [
     (re.compile(r"in \d+\.\d+ ?s"), "in SECONDS"),
     (re.compile(r"(starts? at|^At) [\d.]+"), r"\1 PRICE"),
     (re.compile(r"(market +)[\d.]+"), r"\1QTY"),
-    (re.compile(r"TIME  (?:entry|exit|stays|no_signal): .+"), "TIME  DECISION"),  # as the price has it
+    (
+        re.compile(r"TIME  (?:entry|exit|stays|no_signal): .+"),
+        "TIME  DECISION",
+    ),  # as the price has it
     (re.compile(r"   +"), "  "),  # a column is as wide as what stands in it
     (re.compile(r'("(?:\w*price|unrealized_pnl|fees)": ?)"-?[\d.]+"'), r'\1"PRICE"'),
 ]

@@ -11,7 +11,7 @@ from .strategy import Cancel, Intent, Note
 StateT = TypeVar("StateT")
 
 PATIENCE_SECONDS: Final = 30
-"""What is asked for and has not happened for so long is asked for again."""
+"""Time after which what was asked for, and has not happened, is asked for again."""
 
 
 def remind(

@@ -282,7 +282,7 @@ async def _store(
 
 
 class _Booked(NamedTuple):
-    """What a fill is booked on; all of it is locked but the instrument."""
+    """Rows that a fill is booked on, locked but for the instrument."""
 
     order: Order
     position: Position
