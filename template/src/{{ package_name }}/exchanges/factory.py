@@ -36,6 +36,4 @@ def open_exchange(
     # Whichever replica fills an order tells itself of it: others need not ask often.
     advance: tuple[float, Callable[[], Awaitable[None]]]
     advance = settings.paper.tick_ms / 1000, paper.advance
-    return Exchange(
-        paper, [advance], look_seconds=2.0, tells_at_once=True, candle_seconds=0.1
-    )
+    return Exchange(paper, [advance], look_seconds=2.0, tells_at_once=True, candle_seconds=0.1)
