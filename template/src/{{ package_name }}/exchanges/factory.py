@@ -19,6 +19,8 @@ class Exchange:
     periodic: list[tuple[float, Callable[[], Awaitable[None]]]] = field(default_factory=list)
     look_seconds: float = 0.25
     """Seconds after which an account with open orders is looked at, though nothing was told."""
+    tells_at_once: bool = False
+    """`on_change` is told of what fills an order before `place` returns, so that nobody asks."""
     candle_seconds: float = 1.0
     """Seconds after its end at which a candle is asked for first: many an exchange lags."""
 
@@ -34,4 +36,4 @@ def open_exchange(
     # Whichever replica fills an order tells itself of it: others need not ask often.
     advance: tuple[float, Callable[[], Awaitable[None]]]
     advance = settings.paper.tick_ms / 1000, paper.advance
-    return Exchange(paper, [advance], look_seconds=2.0, candle_seconds=0.1)
+    return Exchange(paper, [advance], look_seconds=2.0, tells_at_once=True, candle_seconds=0.1)

@@ -48,7 +48,7 @@ class Trading:
         self.exchange: ExchangeClient = exchange.client
         self.works = exchange.periodic
         self.quotes = Quotes(self.exchange)
-        self.watch = VenueWatch(resources.database, self.exchange)
+        self.watch = VenueWatch(resources.database, self.exchange, is_told=exchange.tells_at_once)
         # The other half is for requests: while a backlog is sent, they are served as before.
         half = max(1, resources.settings.db.pool_size // 2)
         self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch, at_once=half)
@@ -92,8 +92,7 @@ class Trading:
         return "" if self.reconciler.is_done else "the books are not compared with the exchange yet"
 
     def _note_change(self, accounts: frozenset[UUID]) -> None:
-        if self.watch.note(accounts):
-            self.wakes.watch.set()
+        self.watch.note(accounts)
 
     # --- What runs -------------------------------------------------------------------------------
 
@@ -105,7 +104,7 @@ class Trading:
 
     async def look(self) -> None:
         """Look at the exchange's fills, as soon as there are some."""
-        await woken(self.wakes.watch, POLL_SECONDS)
+        await woken(self.watch.news, POLL_SECONDS)
         await self.watch.run_once(self._look_seconds)
 
     async def reconcile(self) -> None:

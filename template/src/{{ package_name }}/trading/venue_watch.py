@@ -42,9 +42,15 @@ _SOON_SECONDS: Final = 0.2
 class VenueWatch:
     """Looks at the accounts that have open orders, or at one of them."""
 
-    def __init__(self, database: Database, exchange: ExchangeClient) -> None:
+    def __init__(
+        self, database: Database, exchange: ExchangeClient, *, is_told: bool = False
+    ) -> None:
         self.changed: set[UUID] = set()
         """Accounts of which the exchange has told that they have something new."""
+        self.news = asyncio.Event()
+        """There is something new for `run_once` to look at."""
+        self.is_told = is_told
+        """Whether the exchange tells what an order is filled by before it has answered `place`."""
         self._database = database
         self._exchange = exchange
         self._failures = Failures("venue watch")
@@ -81,37 +87,40 @@ class VenueWatch:
         await self.fetch_fills(account_id)
         await self.fetch_ends(account_id)
 
-    def note(self, accounts: Collection[UUID]) -> bool:
-        """Note that they have changed, and return whether it is for `run_once` to look at them."""
+    def note(self, accounts: Collection[UUID]) -> None:
+        """Note that they have changed. It is news unless somebody expects it."""
         self.changed.update(accounts)
-        return not self._expected.keys() >= set(accounts)
+        if not self._expected.keys() >= set(accounts):
+            self.news.set()
 
     @contextmanager
     def expected(self, account_id: UUID) -> Iterator[None]:
-        """Leave a change of the account to the block, at the end of which it is looked at."""
+        """Leave a change of the account to the block. What it has not looked at is news then."""
         self._expected[account_id] += 1
         try:
             yield
         finally:
             self._expected[account_id] -= 1
             self._expected += Counter()  # it forgets those with 0
+            if account_id in self.changed - self._expected.keys():
+                self.news.set()
 
     async def look_at(self, order: Order) -> None:
         """Settle what became of an order that was just accepted: one that can't rest has ended.
 
-        Of one that can, the exchange tells where it has been filled already.
+        One that can may have been filled already. Raises VenueError; `run_once` looks again then.
         """
         can_rest = order.time_in_force is TimeInForce.GTC
-        if can_rest and order.account_id not in self.changed:
+        if can_rest and self.is_told and order.account_id not in self.changed:
             return
         self.changed.discard(order.account_id)
-        await self.fetch_fills(order.account_id)
-        if can_rest:
-            return
-        async with self._database.reading_sessions() as session:
-            current = await get_order(session, order.account_id, order.id)
-        if current.status.is_open:
-            await self._fetch_end(current)
+        try:
+            await self.fetch_fills(order.account_id)
+            if not can_rest:
+                await self._look_for_end(order)
+        except BaseException:
+            self.changed.add(order.account_id)
+            raise
 
     async def fetch_fills(self, account_id: UUID) -> int:
         """Settle the account's new fills, and return how many were new.
@@ -161,6 +170,12 @@ class VenueWatch:
         for order in ours:
             if order.venue_client_id not in open_there:
                 await self._fetch_end(order)
+
+    async def _look_for_end(self, order: Order) -> None:
+        async with self._database.reading_sessions() as session:
+            current = await get_order(session, order.account_id, order.id)
+        if current.status.is_open:
+            await self._fetch_end(current)
 
     async def _fetch_end(self, order: Order) -> None:
         report = await self._exchange.get_order(order.account_id, order.venue_client_id)

@@ -26,8 +26,6 @@ class Wakes:
     def __init__(self) -> None:
         self.dispatcher = asyncio.Event()
         """There is something to send."""
-        self.watch = asyncio.Event()
-        """The exchange has something new."""
         self._accounts: dict[UUID, set[asyncio.Event]] = {}
         self._outgoing: set[UUID] | None = None
         self._has_outgoing = asyncio.Event()

@@ -5,6 +5,7 @@ out is what it does anew for each statement, which is twice what sending one cos
 what an error means for the connection, the pool and its listeners has no public name.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -45,7 +46,8 @@ class Compiled:
         self._text = str(compiled)
         self._binds = [
             (
-                bind.key if bind.required else None,
+                bind.key,
+                bind.required,
                 bind.value,
                 bind.type.dialect_impl(dialect).bind_processor(dialect),
             )
@@ -55,7 +57,6 @@ class Compiled:
         self._row = result_tuple(columns.keys())
         self._types = [column.type.dialect_impl(dialect) for column in columns]
         self._processes: list[Any] | None = None
-        self._dialect = dialect
 
     def execute(
         self, engine: Engine, connection: PoolProxiedConnection, values: dict[str, Any]
@@ -64,35 +65,39 @@ class Compiled:
 
         Raises what `Connection.execute` would.
         """
-        cursor = None
+        dialect, cursor = engine.dialect, None
         try:
             assert connection.dbapi_connection is not None
-            self._dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
+            dialect.set_isolation_level(connection.dbapi_connection, "AUTOCOMMIT")
+            parameters = self._parameters(values)
             cursor = connection.cursor()
-            cursor.execute(self._text, self._parameters(values))
-            return self._rows(cursor)
+            cursor.execute(self._text, parameters)
+            return self._rows(cursor, dialect)
         except BaseException as error:
+            # Once it is sent, what is no error of the driver, such as a timeout, stays as it is.
+            is_wrapped = cursor is None or isinstance(error, dialect.loaded_dbapi.Error)
+            text = self._text if is_wrapped else None
             as_connection = Connection(engine, connection)
-            as_connection._handle_dbapi_exception(error, self._text, None, cursor, None)
+            as_connection._handle_dbapi_exception(error, text, None, cursor, None)
         finally:
             if connection.dbapi_connection is not None:  # unless it is lost
-                self._dialect.reset_isolation_level(connection.dbapi_connection)
+                dialect.reset_isolation_level(connection.dbapi_connection)
             connection.close()
 
     def _parameters(self, values: dict[str, Any]) -> list[Any]:
         found = []
-        for name, constant, process in self._binds:
-            value = constant if name is None else values[name]
+        for name, is_required, default, process in self._binds:
+            value = values[name] if is_required else values.get(name, default)
             found.append(value if process is None else process(value))
         return found
 
-    def _rows(self, cursor: DBAPICursor) -> list[Row[Any]]:
+    def _rows(self, cursor: DBAPICursor, dialect: Dialect) -> list[Row[Any]]:
         found = cursor.fetchall()
         if not found:
             return []
         if self._processes is None:
             self._processes = [
-                type_.result_processor(self._dialect, column[1])
+                type_.result_processor(dialect, column[1])
                 for type_, column in zip(self._types, cursor.description, strict=True)
             ]
         return [
@@ -115,5 +120,10 @@ def connect(engine: Engine) -> PoolProxiedConnection:
 
 
 def is_heard(engine: Engine) -> bool:
-    """Tell whether somebody listens to the statements of the engine, which takes a `Connection`."""
-    return bool(engine.dispatch.before_cursor_execute or engine.dispatch.after_cursor_execute)
+    """Tell whether somebody listens to the statements of the engine, which takes a `Connection`.
+
+    So does the log with DEBUG=true.
+    """
+    heard = engine.dispatch
+    is_logged = engine.logger.isEnabledFor(logging.INFO)
+    return bool(heard.before_cursor_execute or heard.after_cursor_execute or is_logged)

@@ -43,7 +43,8 @@ async def execute_single(
 
     It is cancelled when nobody waits for it any more, as the client of the current request.
 
-    Raises CommitOutcomeUnknownError if the connection is lost before the answer has come.
+    Raises CommitOutcomeUnknownError if the connection is lost before the answer has come, or takes
+    too long.
     """
     is_part = isinstance(source, AsyncSession) and source.in_transaction()
     engine: Engine | None = info_of(source).get(AUTOCOMMIT)
@@ -61,7 +62,7 @@ async def execute_single(
         try:
             async with wanted():
                 rows = await greenlet_spawn(single.run, engine)
-        except DBAPIError as error:
+        except (DBAPIError, OSError) as error:  # such as a TimeoutError
             if single.is_sent and not is_answer(error):
                 _note("unknown", started)
                 _log.error("commit outcome unknown", exc_info=error)
