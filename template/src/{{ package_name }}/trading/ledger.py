@@ -165,21 +165,15 @@ async def list_transactions(
     session: AsyncSession, account_id: UUID, *, after: UUID | None = None, limit: int
 ) -> list[LedgerTransaction]:
     """Return at most `limit` transactions, newest first, from the one that follows `after`."""
-    of_account = [LedgerEntry.account_id == account_id]
-    if after is not None:
-        of_account.append(LedgerEntry.transaction_id < after)
-    newest = (
-        select(LedgerEntry.transaction_id)
-        .where(*of_account, LedgerEntry.n == 0)
-        .order_by(LedgerEntry.transaction_id.desc())
-        .limit(limit)
-        .subquery()
+    newest = select(LedgerEntry.transaction_id).where(
+        LedgerEntry.account_id == account_id, LedgerEntry.n == 0
     )
-    oldest = select(newest.c.transaction_id).order_by(newest.c.transaction_id).limit(1)
-    # A range, which is one look into the index; of a list, each would be one.
+    if after is not None:
+        newest = newest.where(LedgerEntry.transaction_id < after)
+    newest = newest.order_by(LedgerEntry.transaction_id.desc()).limit(limit)
     query = (
         select(LedgerEntry)
-        .where(*of_account, LedgerEntry.transaction_id >= oldest.scalar_subquery())
+        .where(LedgerEntry.account_id == account_id, LedgerEntry.transaction_id.in_(newest))
         .order_by(LedgerEntry.transaction_id.desc(), LedgerEntry.n)
     )
     rows = groupby(await session.scalars(query), key=lambda row: row.transaction_id)
