@@ -50,7 +50,7 @@ class VenueWatch:
         self.news = asyncio.Event()
         """There is something new for `run_once` to look at."""
         self.is_told = is_told
-        """Whether the exchange tells what an order is filled by before it has answered `place`."""
+        """Flag: the exchange tells what an order is filled by before it has answered `place`."""
         self._database = database
         self._exchange = exchange
         self._failures = Failures("venue watch")
