@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import ErrorCode, TradingException
 from ..observability.addresses import client_address
 from ..observability.metrics import count_request, known_method
-from ..observability.request_log import is_polled
+from ..observability.request_log import is_event_stream, is_polled
 from ..observability.route import UNMATCHED, own_path
 from ..process.callers import Caller, caller_of, set_caller
 from .admission import Admission
@@ -76,7 +76,8 @@ class AdmissionMiddleware:
         async def send_and_note(message: Message) -> None:
             if message["type"] == "http.response.start":
                 caller.is_answered = True
-                if _is_event_stream(message):  # it lasts, and others want to be served meanwhile
+                # It lasts, and others want to be served meanwhile.
+                if is_event_stream(message.get("headers", ())):
                     self.admission.leave(caller)
             await send(message)
 
@@ -115,10 +116,3 @@ def _caller_of(scope: Scope, receive: Receive) -> Caller:
     )
     caller.is_polling = is_polled(own_path(scope))
     return caller
-
-
-def _is_event_stream(start: Message) -> bool:
-    return any(
-        name == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in start.get("headers", ())
-    )

@@ -16,6 +16,7 @@ from ..database.transactions.retry import (
     before_next_attempt,
     given_up,
 )
+from ..observability.request_log import is_event_stream
 from .parameters import refuse_others
 
 _log = structlog.get_logger(__name__)
@@ -175,7 +176,9 @@ class _Reply:
         self.has_begun = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not _is_event_stream(message):
+        is_start = message["type"] == "http.response.start"
+        # The client of a stream waits for the start alone: the first event may come much later.
+        if is_start and not is_event_stream(message["headers"]):
             self._start = message
             return
         self.has_begun = True
@@ -183,11 +186,3 @@ class _Reply:
             start, self._start = self._start, None
             await self._send(start)
         await self._send(message)
-
-
-def _is_event_stream(start: Message) -> bool:
-    """Tell whether the client waits for the start alone; the first event may come much later."""
-    return any(
-        name == b"content-type" and value.startswith(b"text/event-stream")
-        for name, value in start["headers"]
-    )

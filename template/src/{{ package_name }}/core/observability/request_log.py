@@ -1,6 +1,7 @@
 """The middleware that logs and counts each request."""
 
 import time
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,8 @@ def is_polled(path: str) -> bool:
     return f"{path}/".startswith(_POLLED)
 
 
-def _is_endless(headers: list[tuple[bytes, bytes]]) -> bool:
+def is_event_stream(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a response is a stream of events: it has no end, and may begin with none."""
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream")
         for name, value in headers
@@ -58,7 +60,7 @@ class RequestLogMiddleware:
         IN_PROGRESS.inc()
         try:
             await self.app(scope, receive, send_and_note)
-            is_left = not is_complete and _is_endless(headers)
+            is_left = not is_complete and is_event_stream(headers)
         except Exception:
             if not is_complete:
                 raise
