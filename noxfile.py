@@ -42,12 +42,8 @@ ANSWER_TESTS = (
 # What a team changes shows where the service is put together, and in its own tests.
 HOUSE_TESTS = " ".join(
     [
-        *(
-            OWN_TESTS,
-            "tests/desk",
-            "tests/trading/test_messages.py",
-            "tests/trading/test_no_floats.py",
-        ),
+        *(OWN_TESTS, "tests/desk"),
+        *("tests/trading/test_messages.py", "tests/trading/test_no_floats.py"),
         *(f"tests/api/test_{name}.py" for name in ("notes", "documentation", "orders", "security")),
         *(f"tests/test_{name}.py" for name in ("cli", "documents", "main", "settings", "tables")),
     ]

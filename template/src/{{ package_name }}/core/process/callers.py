@@ -15,6 +15,8 @@ from .slots import Slots
 
 _CALLER = "caller"
 _LOOK_SECONDS = 0.1
+_NOTHING = "nothing was done"
+_GIVEN_UP = "it was given up, and may have been done: ask for it"
 
 
 class Caller:
@@ -77,20 +79,23 @@ class Caller:
             self._waits_until = now + seconds
         return self._waits_until - now
 
-    def refuse_if_unwanted(self) -> None:
-        """Raise TradingException if the client has left, or its deadline has passed."""
-        self.refuse_if_late()
+    def refuse_if_unwanted(self, outcome: str = _NOTHING) -> None:
+        """Raise TradingException if the client has left, or its deadline has passed.
+
+        `outcome` tells what became of what it asked for.
+        """
+        self.refuse_if_late(outcome)
         if self.has_left():
             raise TradingException(
-                ErrorCode.CLIENT_GONE, "The client has closed the connection; nothing was done"
+                ErrorCode.CLIENT_GONE, f"The client has closed the connection; {outcome}"
             )
 
-    def refuse_if_late(self) -> None:
+    def refuse_if_late(self, outcome: str = _NOTHING) -> None:
         """Raise TradingException DEADLINE_EXCEEDED if the deadline has passed."""
         if self.deadline is not None and (late := time.time() - self.deadline) > 0:
             raise TradingException(
                 ErrorCode.DEADLINE_EXCEEDED,
-                f"The deadline that the request sets passed {late:.3f} s ago; nothing was done",
+                f"The deadline that the request sets passed {late:.3f} s ago; {outcome}",
             )
 
     def give_back(self) -> None:
@@ -110,15 +115,16 @@ def set_caller(scope: Scope, caller: Caller) -> None:
     scope[_CALLER] = caller
 
 
-def refuse_if_unwanted() -> None:
+def refuse_if_unwanted(outcome: str = _NOTHING) -> None:
     """Raise TradingException if nobody waits any more for what the current request does.
 
-    What works outside of a request, or after its response has begun, is not asked.
+    `outcome` tells what became of that. What works outside of a request, or after its response has
+    begun, is not asked.
     """
     scope = get_request().scope
     caller: Caller | None = scope.get(_CALLER) if scope else None
     if caller is not None and not caller.is_answered:
-        caller.refuse_if_unwanted()
+        caller.refuse_if_unwanted(outcome)
 
 
 class wanted:  # noqa: N801  # used like a function
@@ -156,7 +162,7 @@ class wanted:  # noqa: N801  # used like a function
 
     def _look(self) -> None:
         try:
-            refuse_if_unwanted()
+            refuse_if_unwanted(_GIVEN_UP)
         except TradingException as refusal:
             self._refusal = refusal
             self._task.cancel()

@@ -49,7 +49,7 @@ from .replay import Replayed
 from .sessions import venue_reading_sessions, venue_sessions
 from .settings import PaperSettings
 from .sources import PriceSource
-from .turn import Clock, Market, same
+from .turn import Clock, Market, database_time
 from .venue import FindRules, OnChange, Venue
 
 T = TypeVar("T")
@@ -85,7 +85,7 @@ class PaperExchange:
         *,
         find_rules: FindRules | None = None,
         on_change: OnChange | None = None,
-        clock: Clock = same,
+        clock: Clock = database_time,
     ) -> None:
         """Open the venue; nothing is read yet.
 

@@ -36,7 +36,8 @@ NOW: Final = func.clock_timestamp().label("database_now")
 """Column of a query that tells the time as well; see `Market.now_of`."""
 
 
-def same(now: datetime) -> datetime:
+def database_time(now: datetime) -> datetime:
+    """Return the time of the database: that is the venue's, unless a test has another clock."""
     return now
 
 
@@ -47,7 +48,7 @@ class Market:
     source: PriceSource | None
     """None: prices are posted."""
     fees: Fees
-    clock: Clock = same
+    clock: Clock = database_time
 
     @property
     def source_name(self) -> str:

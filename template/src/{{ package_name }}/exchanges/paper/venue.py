@@ -269,7 +269,7 @@ class Venue:
 
     async def advance_all(self) -> None:
         """Catch up wherever an order waits; what another replica is at is left to it."""
-        await self._catch_up(orders.c.symbol == instruments.c.symbol, skip_locked=True)
+        await self._catch_up(skip_locked=True)
 
     async def advance(self, symbol: str) -> None:
         """Catch up with the ticks of a symbol."""
@@ -278,15 +278,13 @@ class Venue:
         await self._go_on(row)
 
     async def _advance_for(self, account_id: UUID) -> None:
-        await self._catch_up(
-            orders.c.symbol == instruments.c.symbol, orders.c.account_id == account_id
-        )
+        await self._catch_up(orders.c.account_id == account_id)
 
-    async def _catch_up(self, *orders_of: ColumnElement[bool], skip_locked: bool = False) -> None:
-        """Catch up with the symbols that have such open orders."""
+    async def _catch_up(self, *which: ColumnElement[bool], skip_locked: bool = False) -> None:
+        """Catch up with the symbols that have open orders, or such of them."""
         if self.market.source is None:
             return
-        waits = exists().where(store.IS_OPEN, *orders_of)
+        waits = exists().where(orders.c.symbol == instruments.c.symbol, store.IS_OPEN, *which)
         query = select(instruments, NOW).where(waits).order_by(instruments.c.symbol)
         async with self._reading() as session:
             rows = (await session.execute(query)).all()
