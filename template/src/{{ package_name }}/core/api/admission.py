@@ -6,6 +6,7 @@ a database. What is counted is the process's own; the limit of a key alone is sh
 
 from collections import Counter
 from collections.abc import Callable
+from typing import NoReturn
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -124,6 +125,8 @@ class Admission:
             del self._known[next(iter(self._known))]
         self._known[caller.key] = account_id
         if caller.account is None:
+            if not self._has_turn_for(account_id):
+                self._refuse("account")
             await self._take_turn(account_id, caller)
 
     def check(self, alerts: Alerts) -> None:
@@ -156,9 +159,11 @@ class Admission:
         for slots in self._places(scope):
             if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
                 return refusal("overload")  # and not after it has waited for its turn
-        if account in self._accounts and not self._accounts[account].has_room(self._queue_timeout):
-            return refusal("account")
-        return None
+        return None if account is None or self._has_turn_for(account) else refusal("account")
+
+    def _has_turn_for(self, account: UUID) -> bool:
+        slots = self._accounts.get(account)
+        return slots is None or slots.has_room(self._queue_timeout)
 
     def _places(self, scope: Scope) -> tuple[Slots, ...]:
         is_reading = scope["method"] in _READING
@@ -193,10 +198,13 @@ class Admission:
         with WAITING.track_inprogress():
             is_taken = await slots.take(caller.patience(self._queue_timeout))
         if not is_taken:
-            self._count(reason)
-            raise refusal(reason).as_exception()
+            self._refuse(reason)
         caller.slots.append(slots)
         caller.refuse_if_unwanted()
+
+    def _refuse(self, reason: str) -> NoReturn:
+        self._count(reason)
+        raise refusal(reason).as_exception()
 
     def _count(self, reason: str) -> None:
         _SHED[reason].inc()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from threading import Lock
 from typing import Any
 
 import structlog
@@ -70,10 +71,8 @@ class ServiceAPI(FastAPI):
         super().__init__(
             title=name,
             redirect_slashes=False,
-            openapi_url="/openapi.json" if settings.shows_docs else None,
+            openapi_url=None,  # FastAPI's own makes the document while everything else waits
             openapi_tags=[*tags, HEALTH_TAG],
-            docs_url=None,  # FastAPI's own load scripts from elsewhere
-            redoc_url=None,
             generate_unique_id_function=operation_id,
             responses={"default": {"model": Problem, "description": "Any error"}},
             lifespan=_lifespan,
@@ -94,6 +93,7 @@ class ServiceAPI(FastAPI):
             self.include_router(router)
         if settings.shows_docs:
             self.include_router(docs_router)
+        self._making_document = Lock()
         self._own_routes = list(self.router.routes)
         self.add_periodic_work(settings.monitor.interval, self._check_admission)
         for note in settings.notes:
@@ -144,9 +144,10 @@ class ServiceAPI(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, which is made anew after a route was added."""
-        known = self.openapi_schema
-        document = super().openapi()
-        return document if document is known else with_examples(with_problems(document))
+        with self._making_document:
+            known = self.openapi_schema
+            document = super().openapi()
+            return document if document is known else with_examples(with_problems(document))
 
 
 @asynccontextmanager

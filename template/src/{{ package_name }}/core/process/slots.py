@@ -19,9 +19,10 @@ The pace may become a quarter of what it was: who waits should not be refused af
 class Slots:
     """So many slots for work. Who finds none free waits for one, as long as its patience lasts.
 
-    Who would wait for longer, as fast as slots have been given back of late, is refused at once:
-    work whose client gives up meanwhile must not keep others from being done in time. As many as
-    there are slots may wait in any case.
+    Who would wait for longer, as fast as slots have been given back of late, is to be refused at
+    once, as `has_room` tells: work whose client gives up meanwhile must not keep others from being
+    done in time. As many as there are slots may wait in any case. It is asked once: who waits for
+    several things, one after the other, is not refused halfway.
     """
 
     def __init__(self, limit: int, most_waiting: int) -> None:
@@ -48,17 +49,19 @@ class Slots:
         """
         if self.used < self.limit:
             return True
-        now = time.monotonic()
         count = len(self._waiting)
-        if not count:
-            if now - self._window_began > _FRESH:
-                self._pace = 0.0
-            self._window_began = self._last_given = now
-            self._given_in_window = 0
         if patience <= 0 or count >= self._most_waiting:
             return False
-        expected = max(self._pace * (count + ahead + 1), now - self._last_given)
-        return count + ahead < self.limit or expected <= _SHARE * patience
+        if count + ahead < self.limit:
+            return True
+        now = time.monotonic()
+        if count:
+            expected = max(self._pace * (count + ahead + 1), now - self._last_given)
+        elif now - self._window_began > _FRESH:
+            return True
+        else:
+            expected = self._pace * (ahead + 1)
+        return expected <= _SHARE * patience
 
     async def take(self, patience: float) -> bool:
         """Take a slot, or wait for one, so many seconds at most; return whether there was one.
@@ -67,10 +70,10 @@ class Slots:
         """
         if self.take_now():
             return True
-        if not self.has_room(patience):
-            return False
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[bool] = loop.create_future()
+        if not self._waiting:
+            self._begin_to_measure()
         self._waiting.append(turn)
         timer = loop.call_later(patience, self._give_up, turn)
         try:
@@ -99,6 +102,13 @@ class Slots:
         if not turn.done():
             self._waiting.remove(turn)
             turn.set_result(False)
+
+    def _begin_to_measure(self) -> None:
+        now = time.monotonic()
+        if now - self._window_began > _FRESH:
+            self._pace = 0.0
+        self._window_began = self._last_given = now
+        self._given_in_window = 0
 
     def _measure(self) -> None:
         now = self._last_given = time.monotonic()
