@@ -66,7 +66,10 @@ class Admission:
 
     def refusal_of(self, scope: Scope, caller: Caller) -> Refusal | None:
         """Return why the request is refused, if that is known at once. It is noted then."""
-        return self._noted(self._refusal_of(scope, caller), caller)
+        found = self._refusal_of(scope, caller)
+        if found is not None:
+            self._note(found, caller)
+        return found
 
     def has_to_ask(self, caller: Caller) -> bool:
         """Tell whether the key may not be used once more before Redis was asked."""
@@ -80,7 +83,11 @@ class Admission:
         `has_to_ask` has told so.
         """
         seconds = await self.shared.ask(caller.key) if self.shared is not None else 0
-        return self._noted(refusal("key", seconds) if seconds else None, caller)
+        if not seconds:
+            return None
+        found = refusal("key", seconds)
+        self._note(found, caller)
+        return found
 
     async def admit(self, scope: Scope, caller: Caller) -> None:
         """Return when the request may be served. Raises TradingException for one that may not.
@@ -92,7 +99,10 @@ class Admission:
         if account is not None:
             await self._take_turn(account, caller)
         for slots in self._places(scope):
-            await self._take(slots, caller, "overload")
+            if slots.take_now():
+                caller.slots.append(slots)
+            else:
+                await self._wait(slots, caller, "overload")
 
     def leave(self, caller: Caller) -> None:
         """Let others have what the request held."""
@@ -140,11 +150,9 @@ class Admission:
             else:
                 alerts.resolve(key, over)
 
-    def _noted(self, found: Refusal | None, caller: Caller) -> Refusal | None:
-        if found is not None:
-            self._count(found.reason)
-            self._log.note(found.reason, caller.address, self._known.get(caller.key))
-        return found
+    def _note(self, found: Refusal, caller: Caller) -> None:
+        self._count(found.reason)
+        self._log.note(found.reason, caller.address, self._known.get(caller.key))
 
     def _figures(self) -> dict[str, int]:
         return {"in_flight": self._in_flight.used, "at_most": self._in_flight.limit}
@@ -185,16 +193,16 @@ class Admission:
         if slots is None:
             slots = self._accounts[account] = self._slots(self._of_account)
         caller.account = account
-        self._waiting_for_turn += 1
-        try:
-            await self._take(slots, caller, "account")
-        finally:
-            self._waiting_for_turn -= 1
-
-    async def _take(self, slots: Slots, caller: Caller, reason: str) -> None:
         if slots.take_now():
             caller.slots.append(slots)
             return
+        self._waiting_for_turn += 1
+        try:
+            await self._wait(slots, caller, "account")
+        finally:
+            self._waiting_for_turn -= 1
+
+    async def _wait(self, slots: Slots, caller: Caller, reason: str) -> None:
         with WAITING.track_inprogress():
             is_taken = await slots.take(caller.patience(self._queue_timeout))
         if not is_taken:

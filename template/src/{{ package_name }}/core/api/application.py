@@ -16,14 +16,12 @@ from ..alerts.channels import Channel
 from ..config import Settings
 from ..errors.middleware import HEADER, RequestIDMiddleware
 from ..observability.logging import configure_logging
-from ..observability.metrics import note_build
-from ..observability.request_log import RequestLogMiddleware
+from ..observability.metrics import note_build, note_in_progress
 from ..observability.telemetry import telemetry_config
 from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
 from .access import Access, IsAdmin
 from .admission import Admission
-from .admission_middleware import DEADLINE, AdmissionMiddleware, DoorMiddleware
 from .examples import with_examples
 from .exits import ExitsMiddleware
 from .health import router as health_router
@@ -33,6 +31,7 @@ from .pages import docs_router, front_router
 from .problems import Problem, install_error_handlers
 from .refusals import answer_refusal
 from .request_limits import RequestLimitsMiddleware
+from .request_middleware import DEADLINE, RequestMiddleware
 from .resources import Opener, PeriodicWork, Resources, ServiceParts, open_resources
 from .routing import ServiceRoute, ask_last
 from .status import router as status_router
@@ -95,7 +94,7 @@ class ServiceAPI(FastAPI):
             self.include_router(docs_router)
         self._making_document = Lock()
         self._own_routes = list(self.router.routes)
-        self.add_periodic_work(settings.monitor.interval, self._check_admission)
+        self.add_periodic_work(settings.monitor.interval, self._check_requests)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -111,11 +110,12 @@ class ServiceAPI(FastAPI):
         """
         self.parts.periodic.append((seconds, work))
 
-    async def _check_admission(self, resources: Resources) -> None:
+    async def _check_requests(self, resources: Resources) -> None:
         self.admission.check(resources.alerts)
+        note_in_progress(self.lifecycle.requests.count)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Build the middleware, outermost first: lifecycle, request id, door, log and so on.
+        """Build the middleware, outermost first: lifecycle, request id, admission and so on.
 
         What `add_middleware` adds stands inside Starlette's own error handling, which would then
         answer a 500 without an id and CORS headers; these have to stand outside of it.
@@ -125,10 +125,10 @@ class ServiceAPI(FastAPI):
         ask_last(self.router.routes, self._own_routes)
         self.include_router(front_router)  # the last, so that a service may have its own
         self.add_middleware(ExitsMiddleware)  # likewise, around what the service has added
-        app = self._with_cors(AdmissionMiddleware(super().build_middleware_stack(), self.admission))
+        app = self._with_cors(super().build_middleware_stack())
         refusing = self._with_cors(answer_refusal)
-        app = DoorMiddleware(RequestLogMiddleware(app), refusing, self.admission)
-        return LifecycleMiddleware(RequestIDMiddleware(app), self.lifecycle)
+        served = RequestMiddleware(app, refusing, self.admission)
+        return LifecycleMiddleware(RequestIDMiddleware(served), self.lifecycle)
 
     def _with_cors(self, app: ASGIApp) -> ASGIApp:
         origins = self.settings.http.cors_origins

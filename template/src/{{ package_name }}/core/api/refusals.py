@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..errors import ErrorCode, TradingException
 from ..errors.middleware import get_request_id
+from .problems import problem_response
 
 _log = structlog.get_logger(__name__)
 
@@ -76,17 +77,28 @@ def _problem(reason: str) -> dict[str, Any]:
 _PROBLEMS = {reason: _problem(reason) for reason in _REASONS}
 
 
-def set_refusal(scope: Scope, refusal: Refusal) -> None:
+def set_refusal(scope: Scope, refusal: Refusal | TradingException) -> None:
     """Have `answer_refusal` answer that."""
     scope[_REFUSAL] = refusal
 
 
-async def answer_refusal(scope: Scope, _receive: Receive, send: Send) -> None:
+async def answer_refusal(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer the refusal of the request, as an ASGI application that reads no body.
 
     The connection stays open: the client would only open another one, which costs more.
     """
-    reason, retry_after = scope[_REFUSAL]
+    refusal = scope[_REFUSAL]
+    if isinstance(refusal, TradingException):
+        answer = problem_response(
+            scope["path"],
+            refusal.code,
+            refusal.message,
+            details=refusal.details,
+            headers=refusal.headers,
+        )
+        await answer(scope, receive, send)
+        return
+    reason, retry_after = refusal
     problem = {
         **_PROBLEMS[reason],
         "instance": scope["path"],

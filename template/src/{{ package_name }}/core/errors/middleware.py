@@ -83,10 +83,17 @@ class RequestIDMiddleware:
 
         def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] in _RESPONSE_STARTS:
-                headers = [pair for pair in message.get("headers", ()) if pair[0] not in _OURS]
-                if not any(pair[0] == _CACHING for pair in headers):
+                headers = []
+                says_caching = False
+                for pair in message.get("headers", ()):
+                    if pair[0] == _CACHING:
+                        says_caching = True
+                    if pair[0] not in _OURS:
+                        headers.append(pair)
+                if not says_caching:
                     headers.append(_NO_STORE)
-                message["headers"] = [*headers, _NO_SNIFFING, header]
+                headers += (_NO_SNIFFING, header)
+                message["headers"] = headers
             return send(message)
 
         request = ServedRequest(request_id, trace_id, scope)

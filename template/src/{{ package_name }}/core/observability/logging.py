@@ -134,9 +134,9 @@ def log_request(
     `method` is one of HTTP's and `route` a template, both from a list of ours, `client` is an
     address, and the ids are UUIDs. So no value can hold a secret, and it takes no others.
     """
-    level, name = (logging.ERROR, "error") if is_error else (logging.INFO, "info")
-    if level < _output.level:
+    if (logging.ERROR if is_error else logging.INFO) < _output.level:
         return
+    request = get_request()
     line: EventDict = {
         "event": event,
         "method": method,
@@ -145,13 +145,16 @@ def log_request(
         "duration_ms": duration_ms,
         "bytes": size,
         "client": client,
-        "level": name,
+        "level": "error" if is_error else "info",
         "logger": "access",
         "timestamp": datetime.now(UTC),
+        "request_id": request.request_id,
     }
+    if request.trace_id:
+        line["trace_id"] = request.trace_id
     if key_id is not None:
         line["key_id"], line["account_id"] = key_id, account_id
-    _output.write(_output.render(_add_ids(None, "", line)))
+    _output.write(_output.render(line))
 
 
 def _writer(stream: TextIO) -> Callable[[bytes], None]:

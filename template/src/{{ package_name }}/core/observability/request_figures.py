@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 
 from .metrics import DURATION
-from .request_log import is_polled
+from .route import is_polled
 
 
 class RouteFigures(BaseModel):

@@ -1,8 +1,11 @@
-"""The template of the route that served a request."""
+"""The path of a request, and the template of the route that served it."""
 
 from starlette.types import Scope
 
 UNMATCHED = "unmatched"
+
+_POLLED = ("/health/", "/metrics/", "/status/data/")
+_BEGINNINGS = tuple(path.rstrip("/") for path in _POLLED)
 
 
 def route_template(scope: Scope) -> str:
@@ -21,6 +24,11 @@ def own_path(scope: Scope) -> str:
     """Return the path without that of a proxy, HTTP_ROOT_PATH, which may leave its own on."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
+
+
+def is_polled(path: str) -> bool:
+    """Tell whether machines ask for the path all the time, so that it would fill the logs."""
+    return path.startswith(_BEGINNINGS) and f"{path}/".startswith(_POLLED)
 
 
 def _path_without_parameters(scope: Scope) -> str:

@@ -15,8 +15,7 @@ from typing import Any
 import structlog
 from fastapi.telemetry import TelemetryConfig
 
-from .request_log import is_polled
-from .route import own_path
+from .route import is_polled, own_path
 
 _log = structlog.get_logger(__name__)
 

@@ -54,7 +54,7 @@ class Caller:
         """Slots to give back when the request is over."""
         self._waits_until: float | None = None
         self._receive = receive
-        self._kept: deque[Message] = deque()
+        self._kept: deque[Message] | None = None
 
     async def receive(self) -> Message:
         """Receive as the application does."""
@@ -65,6 +65,8 @@ class Caller:
 
         Not known before the whole body is here: a part of it is all that is looked at.
         """
+        if self._kept is None:
+            self._kept = deque()
         while not self._kept or _is_whole(self._kept[-1]):
             message = _at_once(self._receive)
             if message is None:
