@@ -8,7 +8,7 @@ the position, the outbox.
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, select
+from sqlalchemy import BigInteger, DateTime, ForeignKey, bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,11 +35,18 @@ class AccountBooks(Base):
     second_orders: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
+# Like others that each order takes, made once: making it anew costs more than running it.
+_LOCK = (
+    select(AccountBooks)
+    .where(AccountBooks.account_id == bindparam("account_id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 async def lock_books(session: AsyncSession, account_id: UUID) -> AccountBooks:
     """Lock the account's books until the transaction ends, and return them as they are now."""
-    query = select(AccountBooks).where(AccountBooks.account_id == account_id)
-    options = {"populate_existing": True}
-    books = await session.scalar(query.with_for_update(), execution_options=options)
+    books = await session.scalar(_LOCK, {"account_id": account_id})
     assert books is not None, f"account {account_id} has no books"
     return books
 

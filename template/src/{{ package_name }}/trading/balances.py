@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, literal_column, select, update
+from sqlalchemy import ForeignKey, String, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..core.database.tables import Base
+from ..core.database.tables import Base, given
 from ..core.errors import TradingException
 from ..market.columns import AMOUNT, bounded
 from ..market.money import MAX_AMOUNT, exact, plain
@@ -57,6 +57,21 @@ async def insufficient_balance(
     )
 
 
+_account_id = given("account_id", Balance.account_id.type)
+_available, _held = given("available", AMOUNT), given("held", AMOUNT)
+_MOVE = (
+    update(Balance)
+    .where(
+        Balance.account_id == _account_id,
+        Balance.currency == given("currency", Balance.currency.type),
+        Balance.available + Balance.held + given("total", AMOUNT) < literal_column(_MAX),
+    )
+    .values(available=Balance.available + _available, held=Balance.held + _held)
+    .returning(Balance.currency)
+    .execution_options(synchronize_session=False)
+)
+
+
 async def move(
     session: AsyncSession, account_id: UUID, currency: str, available: Decimal, held: Decimal
 ) -> None:
@@ -69,17 +84,8 @@ async def move(
     with exact():
         total = available + held
     row = {"account_id": account_id, "currency": currency, "available": available, "held": held}
-    moved = await session.scalar(
-        update(Balance)
-        .where(
-            Balance.account_id == account_id,
-            Balance.currency == currency,
-            Balance.available + Balance.held + total < literal_column(_MAX),
-        )
-        .values(available=Balance.available + available, held=Balance.held + held)
-        .returning(Balance.currency)
-        .execution_options(synchronize_session=False)
-    ) or await session.scalar(
+    values = {f"given_{name}": value for name, value in row.items()} | {"given_total": total}
+    moved = await session.scalar(_MOVE, values) or await session.scalar(
         insert(Balance).values(row).on_conflict_do_nothing().returning(Balance.currency)
     )
     if moved is None:
@@ -95,17 +101,24 @@ def above_maximum(currency: str, amount: Decimal) -> TradingException:
     )
 
 
+_LOCK = (
+    select(Balance)
+    .where(
+        Balance.account_id == bindparam("account_id"),
+        Balance.currency.in_(bindparam("currencies", expanding=True)),
+    )
+    .order_by(Balance.currency)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 async def lock_balances(
     session: AsyncSession, account_id: UUID, currencies: Iterable[str]
 ) -> dict[str, Balance]:
     """Lock the account's balances in these currencies, and return those that are there."""
-    query = (
-        select(Balance)
-        .where(Balance.account_id == account_id, Balance.currency.in_(sorted(currencies)))
-        .order_by(Balance.currency)
-        .with_for_update()
-    )
-    rows = await session.scalars(query, execution_options={"populate_existing": True})
+    values = {"account_id": account_id, "currencies": sorted(currencies)}
+    rows = await session.scalars(_LOCK, values)
     return {row.currency: row for row in rows}
 
 

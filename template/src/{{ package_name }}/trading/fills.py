@@ -14,6 +14,7 @@ from sqlalchemy import (
     Select,
     String,
     UniqueConstraint,
+    bindparam,
     func,
     select,
     tuple_,
@@ -123,10 +124,16 @@ def fill_event(fill: Fill, order: Order | None) -> dict[str, Any]:
     }
 
 
+_BY_ID = (
+    select(Fill)
+    .where(Fill.account_id == bindparam("account_id"), Fill.id == bindparam("id"))
+    .execution_options(populate_existing=True)
+)
+
+
 async def get_fill(session: AsyncSession, account_id: UUID, fill_id: UUID) -> Fill | None:
     """Return the account's fill of that id, or None."""
-    query = select(Fill).where(Fill.account_id == account_id, Fill.id == fill_id)
-    return await session.scalar(query, execution_options={"populate_existing": True})
+    return await session.scalar(_BY_ID, {"account_id": account_id, "id": fill_id})
 
 
 async def list_fills(

@@ -11,8 +11,11 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Interval,
+    Select,
     String,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -23,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from ..core.database.tables import Base, new_id, one_of, words
 from ..market.columns import AMOUNT
@@ -132,6 +136,30 @@ def _seconds_from_now(seconds: float) -> ColumnElement[datetime]:
     return func.clock_timestamp() + timedelta(seconds=seconds)
 
 
+_SENDING = select(SENDING)
+
+
+def _taken(due: Select[UUID, UUID]) -> ReturningUpdate[Command]:
+    return (
+        update(Command)
+        .where(tuple_(Command.account_id, Command.id).in_(due))
+        .values(
+            attempts=Command.attempts + 1,
+            claimed_by=bindparam("dispatcher"),
+            claimed_until=func.clock_timestamp() + bindparam("lease", type_=Interval),
+            due_at=func.clock_timestamp() + bindparam("lease", type_=Interval),
+            earlier_until=Command.valid_until,
+            valid_until=func.clock_timestamp() + bindparam("sending", type_=Interval),
+        )
+        .returning(Command)
+        .execution_options(populate_existing=True)
+    )
+
+
+_TAKE = _taken(_due.limit(bindparam("limit")))
+_TAKE_DEPOSIT = _taken(_due.where(Command.deposit_id == bindparam("deposit")))
+
+
 async def take(
     session: AsyncSession, dispatcher: str, limit: int, deposit_id: UUID | None = None
 ) -> Sequence[Command]:
@@ -140,24 +168,16 @@ async def take(
     Commit at once: they are the dispatcher's for LEASE_SECONDS from then on. `attempts` counts the
     times that somebody has taken them, this one included.
     """
-    await session.execute(select(SENDING))
-    due = _due.limit(limit)
-    if deposit_id is not None:
-        due = due.where(Command.deposit_id == deposit_id)
-    taken = await session.scalars(
-        update(Command)
-        .where(tuple_(Command.account_id, Command.id).in_(due))
-        .values(
-            attempts=Command.attempts + 1,
-            claimed_by=dispatcher,
-            claimed_until=_seconds_from_now(LEASE_SECONDS),
-            due_at=_seconds_from_now(LEASE_SECONDS),
-            earlier_until=Command.valid_until,
-            valid_until=_seconds_from_now(SEND_SECONDS),
-        )
-        .returning(Command),
-        execution_options={"populate_existing": True},
-    )
+    await session.execute(_SENDING)
+    values = {
+        "dispatcher": dispatcher,
+        "lease": timedelta(seconds=LEASE_SECONDS),
+        "sending": timedelta(seconds=SEND_SECONDS),
+    }
+    if deposit_id is None:
+        taken = await session.scalars(_TAKE, values | {"limit": limit})
+    else:
+        taken = await session.scalars(_TAKE_DEPOSIT, values | {"deposit": deposit_id})
     return taken.all()
 
 
@@ -212,11 +232,16 @@ def _is_own(command: Command) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+_REMOVE = (
+    delete(Command)
+    .where(Command.account_id == bindparam("account_id"), Command.id == bindparam("id"))
+    .execution_options(synchronize_session=False)
+)
+
+
 async def remove(session: AsyncSession, command: Command) -> None:
     """Delete a command that is settled. It may be gone already."""
-    await session.execute(
-        delete(Command).where(Command.account_id == command.account_id, Command.id == command.id)
-    )
+    await session.execute(_REMOVE, {"account_id": command.account_id, "id": command.id})
 
 
 async def is_sending(session: AsyncSession, owner: UUID) -> bool:

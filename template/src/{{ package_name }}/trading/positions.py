@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, String, func, select
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, String, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -138,15 +138,21 @@ def _reduced(
 # --- Rows ----------------------------------------------------------------------------------------
 
 
+_LOCK = (
+    select(Position)
+    .where(Position.account_id == bindparam("account_id"), Position.symbol == bindparam("symbol"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 async def lock_position(session: AsyncSession, account_id: UUID, symbol: str) -> Position:
     """Lock the account's position and return it, a new one where there is none."""
     key = {"account_id": account_id, "symbol": symbol}
-    query = select(Position).filter_by(**key).with_for_update()
-    options = {"populate_existing": True}
-    position = await session.scalar(query, execution_options=options)
+    position = await session.scalar(_LOCK, key)
     if position is None:
         await session.execute(insert(Position).values(key).on_conflict_do_nothing())
-        position = (await session.scalars(query, execution_options=options)).one()
+        position = (await session.scalars(_LOCK, key)).one()
     return position
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..core.database.transactions import after_commit, transactional
@@ -150,11 +150,16 @@ async def end(session: AsyncSession, order: Order, status: OrderStatus, reason: 
 # --- The order -----------------------------------------------------------------------------------
 
 
+_LOCK_ORDER = (
+    select(Order)
+    .where(Order.account_id == bindparam("account_id"), Order.id == bindparam("id"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 async def _lock_order(session: AsyncSession, account_id: UUID, order_id: UUID) -> Order | None:
-    query = select(Order).where(Order.account_id == account_id, Order.id == order_id)
-    return await session.scalar(
-        query.with_for_update(), execution_options={"populate_existing": True}
-    )
+    return await session.scalar(_LOCK_ORDER, {"account_id": account_id, "id": order_id})
 
 
 async def _order_of(session: AsyncSession, reported: VenueFill | VenueOrder | Fill) -> Order | None:

@@ -130,16 +130,20 @@ async def lock_accounts(tx: AsyncSession, account_ids: Collection[UUID]) -> dict
     return {row.account_id: row.fills for row in rows}
 
 
+_FUNDS: Final = select(balances).where(
+    balances.c.account_id.in_(bindparam("accounts", expanding=True)),
+    balances.c.currency.in_(bindparam("currencies", expanding=True)),
+)
+
+
 async def read_funds(
     tx: AsyncSession, account_ids: Collection[UUID], currencies: Sequence[str]
 ) -> Funds:
     """Return the money of accounts that are locked."""
     funds = Funds()
     if account_ids:
-        query = select(balances).where(
-            balances.c.account_id.in_(account_ids), balances.c.currency.in_(currencies)
-        )
-        for row in await tx.execute(query):
+        values = {"accounts": list(account_ids), "currencies": list(currencies)}
+        for row in await tx.execute(_FUNDS, values):
             funds[row.account_id, row.currency] = Balance(row.free, row.frozen)
     return funds
 
@@ -160,21 +164,40 @@ async def save_funds(tx: AsyncSession, funds: Funds) -> None:
         await tx.execute(_SAVE_FUNDS, rows)
 
 
+_COUNT_FILLS: Final = (
+    update(accounts).where(accounts.c.account_id == bindparam("of")).values(fills=bindparam("had"))
+)
+
+
 async def count_fills(tx: AsyncSession, counts: dict[UUID, int]) -> None:
     """Store how many fills the accounts have had."""
     if counts:
-        statement = (
-            update(accounts)
-            .where(accounts.c.account_id == bindparam("of"))
-            .values(fills=bindparam("had"))
-        )
-        await tx.execute(statement, [{"of": key, "had": had} for key, had in counts.items()])
+        await tx.execute(_COUNT_FILLS, [{"of": key, "had": had} for key, had in counts.items()])
+
+
+_NEW_FILLS: Final = insert(fills)
 
 
 async def save_fills(tx: AsyncSession, rows: list[dict[str, Any]]) -> None:
     if rows:
-        await tx.execute(insert(fills), rows)
+        await tx.execute(_NEW_FILLS, rows)
 
 
-async def save_instrument(tx: AsyncSession, symbol: str, **values: Any) -> None:
-    await tx.execute(update(instruments).where(instruments.c.symbol == symbol).values(values))
+_NEW_ORDERS: Final = insert(orders)
+
+
+async def add_orders(tx: AsyncSession, rows: list[dict[str, Any]]) -> None:
+    await tx.execute(_NEW_ORDERS, rows)
+
+
+_STATE = ("source", "last_tick", "tick_at", "trades", "ladder")
+_SAVE_INSTRUMENT: Final = (
+    update(instruments)
+    .where(instruments.c.symbol == bindparam("of"))
+    .values({name: bindparam(name) for name in _STATE})
+)
+
+
+async def save_instrument(tx: AsyncSession, symbol: str, **state: Any) -> None:
+    """Store the instrument's state, each of `_STATE`."""
+    await tx.execute(_SAVE_INSTRUMENT, {"of": symbol, **state})

@@ -12,15 +12,14 @@ from itertools import chain, islice
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..client import VenueOrderStatus
 from . import store
 from .matching import Book, Fees, Fill, Ladder, Order, Rules
 from .sources import Best, PriceSource
-from .tables import instruments, orders
+from .tables import instruments
 
 POSTED: Final = "posted"
 
@@ -41,6 +40,9 @@ def database_time(now: datetime) -> datetime:
     return now
 
 
+_NOW = select(NOW)
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """Parts of the venue, apart from its tables."""
@@ -59,7 +61,7 @@ class Market:
         return self.clock(row.database_now)
 
     async def now(self, session: AsyncSession) -> datetime:
-        return self.now_of((await session.execute(select(NOW))).one())
+        return self.now_of((await session.execute(_NOW)).one())
 
 
 @dataclass(slots=True)
@@ -163,7 +165,7 @@ class Turn:
                 }
                 for number, values in self.new.items()
             ]
-            await self.tx.execute(insert(orders), written)
+            await store.add_orders(self.tx, written)
         known = [order for number, order in self.changed.items() if number not in self.new]
         await store.save_orders(self.tx, known, self.now)
         await store.save_fills(self.tx, self.rows)
@@ -187,6 +189,11 @@ class Turn:
         )
 
 
+_INSTRUMENT = select(instruments).where(instruments.c.symbol == bindparam("symbol"))
+_LOCK = _INSTRUMENT.with_for_update()
+_LOCK_FREE = _INSTRUMENT.with_for_update(skip_locked=True)
+
+
 async def take_turn(
     tx: AsyncSession,
     market: Market,
@@ -202,8 +209,8 @@ async def take_turn(
     `account_id` is locked, too. None, if there is no such instrument, or, with `skip_locked`, if
     somebody else has the turn.
     """
-    query = select(instruments).where(instruments.c.symbol == symbol)
-    row = (await tx.execute(query.with_for_update(skip_locked=skip_locked))).one_or_none()
+    query = _LOCK_FREE if skip_locked else _LOCK
+    row = (await tx.execute(query, {"symbol": symbol})).one_or_none()
     if row is None:
         return None
     now = await market.now(tx)  # a row that is waited for may tell when the waiting began

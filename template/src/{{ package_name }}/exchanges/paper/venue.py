@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Row, exists, select
+from sqlalchemy import ColumnElement, Row, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -83,9 +83,8 @@ class Venue:
 
     async def _place(self, turn: Turn, request: VenueOrderRequest) -> PlaceOutcome:
         # The account is locked: whoever finds no order later, finds none for good.
-        known = _order_query(request.account_id, request.venue_client_id)
-        query = select(known.exists().label("is_known"), NOW, order_numbers.next_value().label("n"))
-        found = (await turn.tx.execute(query)).one()
+        key = {"account_id": request.account_id, "venue_client_id": request.venue_client_id}
+        found = (await turn.tx.execute(_BEFORE_PLACING, key)).one()
         if found.is_known:
             return Duplicate()
         now = self.market.now_of(found)
@@ -228,7 +227,7 @@ class Venue:
         if rules is None:
             return None
         async with self._reading() as session:
-            row = (await session.execute(_instrument_query(symbol))).one()
+            row = (await session.execute(_INSTRUMENT, {"symbol": symbol})).one()
         now, source = self.market.now_of(row), self.market.source
         if source is not None and not is_current(self.market, row, now):
             tick = source.tick_at(now)
@@ -274,7 +273,7 @@ class Venue:
     async def advance(self, symbol: str) -> None:
         """Catch up with the ticks of a symbol."""
         async with self._reading() as session:
-            row = (await session.execute(_instrument_query(symbol))).one()
+            row = (await session.execute(_INSTRUMENT, {"symbol": symbol})).one()
         await self._go_on(row)
 
     async def _advance_for(self, account_id: UUID) -> None:
@@ -307,7 +306,8 @@ class Venue:
         """
         if symbol in self._known:
             return self._known[symbol]
-        row = await self._row(_instrument_query(symbol))
+        async with self._reading() as session:
+            row = (await session.execute(_INSTRUMENT, {"symbol": symbol})).one_or_none()
         try:
             rules = store.rules_of(row) if row is not None else await self._find_rules(symbol)
         except ValueError as error:
@@ -369,7 +369,7 @@ class Venue:
         if source is None or source.is_prepared:
             return
         async with self._reading() as session:
-            row = (await session.execute(_instrument_query(symbol))).one()
+            row = (await session.execute(_INSTRUMENT, {"symbol": symbol})).one()
         current = source.tick_at(self.market.now_of(row))
         last = row.last_tick if row.source == source.name else current
         await source.prepare(store.rules_of(row), last, current)
@@ -377,6 +377,19 @@ class Venue:
     async def _row(self, query: Any) -> Row[Any] | None:
         async with self._reading() as session:
             return (await session.execute(query)).one_or_none()
+
+
+_BEFORE_PLACING = select(
+    select(orders)
+    .where(
+        orders.c.account_id == bindparam("account_id"),
+        orders.c.venue_client_id == bindparam("venue_client_id"),
+    )
+    .exists()
+    .label("is_known"),
+    NOW,
+    order_numbers.next_value().label("n"),
+)
 
 
 def _order_query(account_id: UUID, venue_client_id: str) -> Any:
@@ -391,8 +404,7 @@ def _transfer_query(account_id: UUID, transfer_id: str) -> Any:
     )
 
 
-def _instrument_query(symbol: str) -> Any:
-    return select(instruments, NOW).where(instruments.c.symbol == symbol)
+_INSTRUMENT = select(instruments, NOW).where(instruments.c.symbol == bindparam("symbol"))
 
 
 _FILLS = (

@@ -15,6 +15,7 @@ _OF_ACCOUNT = select(Order).where(Order.account_id == bindparam("account_id"))
 # In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.
 _IS_OPEN = text(IS_OPEN)
 _BY_ID = _OF_ACCOUNT.where(Order.id == bindparam("id"))
+_BY_ID_LOCKED = _BY_ID.with_for_update()
 _BY_CLIENT_ORDER_ID = _OF_ACCOUNT.where(Order.client_order_id == bindparam("client_order_id"))
 
 
@@ -32,7 +33,7 @@ async def get_order(
     Raises TradingException ORDER_NOT_FOUND, also for an order of another account.
     """
     values = {"account_id": account_id, "id": order_id}
-    order = await session.scalar(_BY_ID.with_for_update() if lock else _BY_ID, values)
+    order = await session.scalar(_BY_ID_LOCKED if lock else _BY_ID, values)
     if order is None:
         raise TradingException(
             TradingErrorCode.ORDER_NOT_FOUND,
