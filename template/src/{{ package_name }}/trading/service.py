@@ -50,7 +50,8 @@ class Trading:
         self.quotes = Quotes(self.exchange)
         self.watch = VenueWatch(resources.database, self.exchange, is_told=exchange.tells_at_once)
         # The other half is for requests: while a backlog is sent, they are served as before.
-        half = max(1, resources.settings.db.pool_size // 2)
+        db = resources.settings.db
+        half = max(1, (db.pool_size + db.max_overflow) // 2)
         self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch, at_once=half)
         self.reconciler = Reconciler(
             resources.database, self.exchange, self.watch, resources.alerts
