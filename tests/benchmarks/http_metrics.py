@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_fastapi_instrumentator import Instrumentator
-from trading_service.core.observability.metrics import count_request
+from trading_service.core.observability.metrics import IN_PROGRESS, count_request
 from trading_service.core.observability.route import route_template
 
 ROUNDS, REQUESTS, BOUND = 60, 400, 1.20
@@ -45,9 +45,11 @@ class Counting:
             if message["type"] == "http.response.start":
                 status = message["status"]
 
+        IN_PROGRESS.inc()
         try:
             await self.app(scope, receive, send_and_note)
         finally:
+            IN_PROGRESS.dec()
             seconds = time.perf_counter() - started
             count_request(scope["method"], route_template(scope), status, seconds)
 

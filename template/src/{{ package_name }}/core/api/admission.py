@@ -24,7 +24,7 @@ from ..process.slots import Slots
 from ..redis.shared_rates import SharedRates
 from .refusals import Refusal, RefusalLog, refusal
 
-_READING = {"GET", "HEAD", "OPTIONS"}
+_READING = {"GET", "HEAD"}
 _KNOWN_KEYS = 10_000
 
 
@@ -77,16 +77,18 @@ class Admission:
             return False
         return self.shared.take(caller.key) != 0
 
-    async def ask(self, caller: Caller) -> Refusal | None:
+    async def ask(self, scope: Scope, caller: Caller) -> Refusal | None:
         """Return why the request is refused, if its key is used too often in all processes.
 
-        `has_to_ask` has told so.
+        `has_to_ask` has told so. The answer takes its time, in which others may have come.
         """
         seconds = await self.shared.ask(caller.key) if self.shared is not None else 0
-        if not seconds:
-            return None
-        found = refusal("key", seconds)
-        self._note(found, caller)
+        if seconds:
+            found: Refusal | None = refusal("key", seconds)
+        else:
+            found = self._without_room(scope, self._known.get(caller.key))
+        if found is not None:
+            self._note(found, caller)
         return found
 
     async def admit(self, scope: Scope, caller: Caller) -> None:
@@ -164,6 +166,9 @@ class Admission:
         account = self._known.get(caller.key)
         if caller.key and (found := self._too_frequent(caller, is_known=account is not None)):
             return found
+        return self._without_room(scope, account)
+
+    def _without_room(self, scope: Scope, account: UUID | None) -> Refusal | None:
         for slots in self._places(scope):
             if not slots.has_room(self._queue_timeout, self._waiting_for_turn):
                 return refusal("overload")  # and not after it has waited for its turn
@@ -174,6 +179,8 @@ class Admission:
         return slots is None or slots.has_room(self._queue_timeout)
 
     def _places(self, scope: Scope) -> tuple[Slots, ...]:
+        if scope["method"] == "OPTIONS":  # which a browser asks before; it costs nothing
+            return ()
         is_reading = scope["method"] in _READING
         return (self._in_flight,) if is_reading else (self._writing, self._in_flight)
 

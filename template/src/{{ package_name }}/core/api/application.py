@@ -16,7 +16,7 @@ from ..alerts.channels import Channel
 from ..config import Settings
 from ..errors.middleware import HEADER, RequestIDMiddleware
 from ..observability.logging import configure_logging
-from ..observability.metrics import note_build, note_in_progress
+from ..observability.metrics import note_build
 from ..observability.telemetry import telemetry_config
 from ..process.garbage import end_without_collecting
 from ..process.lifecycle import Lifecycle, LifecycleMiddleware
@@ -94,7 +94,7 @@ class ServiceAPI(FastAPI):
             self.include_router(docs_router)
         self._making_document = Lock()
         self._own_routes = list(self.router.routes)
-        self.add_periodic_work(settings.monitor.interval, self._check_requests)
+        self.add_periodic_work(settings.monitor.interval, self._check_admission)
         for note in settings.notes:
             _log.warning(note)
         note_build(self.version, settings.environment)
@@ -110,9 +110,8 @@ class ServiceAPI(FastAPI):
         """
         self.parts.periodic.append((seconds, work))
 
-    async def _check_requests(self, resources: Resources) -> None:
+    async def _check_admission(self, resources: Resources) -> None:
         self.admission.check(resources.alerts)
-        note_in_progress(self.lifecycle.requests.count)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Build the middleware, outermost first: lifecycle, request id, admission and so on.

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..config import Settings
 from ..errors import ErrorCode, TradingException
-from ..observability.metrics import exposition, note_in_progress
+from ..observability.metrics import exposition
 from .access import key_of
 from .resources import Resources
 
@@ -51,6 +51,5 @@ async def metrics(request: Request) -> Response:
             monitor.refresh()
         except Exception:
             _log.exception("a metric could not be refreshed")
-    note_in_progress(request.app.lifecycle.requests.count)
     body, media_type = await asyncio.to_thread(exposition, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": media_type})

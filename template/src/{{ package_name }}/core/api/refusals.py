@@ -87,7 +87,7 @@ async def answer_refusal(scope: Scope, receive: Receive, send: Send) -> None:
 
     The connection stays open: the client would only open another one, which costs more.
     """
-    refusal = scope[_REFUSAL]
+    refusal = scope.pop(_REFUSAL)  # an exception holds the frames that hold the scope
     if isinstance(refusal, TradingException):
         answer = problem_response(
             scope["path"],

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..errors import ErrorCode, TradingException
 from ..observability.addresses import client_address
 from ..observability.logging import log_request
-from ..observability.metrics import count_request, known_method
+from ..observability.metrics import IN_PROGRESS, count_request, known_method
 from ..observability.route import UNMATCHED, is_polled, own_path, route_template
 from ..process.callers import Caller, set_caller
 from .admission import Admission
@@ -61,6 +61,7 @@ class RequestMiddleware:
         set_caller(scope, caller)
         response = _Response(send, caller, self.admission)
         is_left = False
+        IN_PROGRESS.inc()
         try:
             await self._serve(scope, caller, response.send)
             is_left = response.is_stream and not response.is_complete
@@ -68,13 +69,14 @@ class RequestMiddleware:
             if not response.is_complete:
                 raise
         finally:
+            IN_PROGRESS.dec()
             self.admission.leave(caller)
             _note(scope, caller, response, started, is_left=is_left)
 
     async def _refusal_of(self, scope: Scope, caller: Caller) -> Refusal | None:
         refusal = self.admission.refusal_of(scope, caller)
         if refusal is None and self.admission.has_to_ask(caller):
-            refusal = await self.admission.ask(caller)
+            refusal = await self.admission.ask(scope, caller)
         return refusal
 
     async def _serve(self, scope: Scope, caller: Caller, send: Send) -> None:
@@ -123,10 +125,11 @@ class _Response:
         kind = message["type"]
         if kind == "http.response.start":
             self._caller.is_answered = True
-            if is_event_stream(message.get("headers", ())):
-                self.is_stream = True
+            is_stream = is_event_stream(message.get("headers", ()))
+            if is_stream:
                 self._admission.leave(self._caller)  # it lasts, and others want to be served
             await self._send(message)
+            self.is_stream = is_stream
             self.status = message["status"]
             self.began = time.perf_counter()
         else:

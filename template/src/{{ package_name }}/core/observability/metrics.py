@@ -109,11 +109,6 @@ def note_build(version: str, environment: str) -> None:
     BUILD_INFO.labels(version, platform.python_version(), environment).set(1)
 
 
-def note_in_progress(count: int) -> None:
-    """Note how many requests are being served."""
-    IN_PROGRESS.set(count)
-
-
 def note_workers(count: int) -> None:
     """Warn that the metrics are incomplete where several workers have no folder to share them."""
     if count > 1 and SHARED_FOLDER not in os.environ:
