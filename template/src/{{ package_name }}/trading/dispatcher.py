@@ -39,6 +39,7 @@ from ..market.words import OrderType
 from . import metrics, outbox
 from .account_books import lock_books
 from .deposits import book_deposit_confirmed
+from .orders.accepting import accept_first
 from .orders.canceling import NEVER_SENT
 from .orders.model import Order
 from .orders.queries import get_order
@@ -143,8 +144,10 @@ class Dispatcher:
         outcome = _counted(command, await self._exchange.place(_request(order, command)))
         match outcome:
             case Accepted(venue_order_id):
-                async with self._settling(command) as session:
-                    await accept(session, order.account_id, order.id, venue_order_id)
+                sessions = self._database.sessions
+                if not await accept_first(sessions, command, order, venue_order_id):
+                    async with self._settling(command) as session:
+                        await accept(session, order.account_id, order.id, venue_order_id)
                 await self._watch.look_at(order)
             case Duplicate():
                 known = await self._known(order)
