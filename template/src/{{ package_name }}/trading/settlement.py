@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, select, tuple_
+from sqlalchemy import Integer, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ..core.database.transactions import after_commit, transactional
@@ -417,14 +417,27 @@ def _trade(fill: Fill, instrument: Instrument) -> Trade:
     return trade_of(fill, instrument.base_currency, instrument.quote_currency)
 
 
-async def _is_newest(session: AsyncSession, fill: Fill) -> bool:
-    later = (
-        select(Fill.id)
-        .where(Fill.account_id == fill.account_id, Fill.symbol == fill.symbol)
-        .where(Fill.flag.is_(None))
-        .where(tuple_(*IN_ORDER) > (fill.created_at, len(fill.trade_id), fill.trade_id))
+_IS_LATER = select(
+    select(Fill.id)
+    .where(
+        Fill.account_id == bindparam("account_id"),
+        Fill.symbol == bindparam("symbol"),
+        Fill.flag.is_(None),
+        tuple_(*IN_ORDER)
+        > tuple_(
+            bindparam("created_at", type_=Fill.created_at.type),
+            bindparam("length", type_=Integer),
+            bindparam("trade_id", type_=Fill.trade_id.type),
+        ),
     )
-    return not await session.scalar(select(later.exists()))
+    .exists()
+)
+
+
+async def _is_newest(session: AsyncSession, fill: Fill) -> bool:
+    values = {name: getattr(fill, name) for name in ("account_id", "symbol", "created_at")}
+    values |= {"trade_id": fill.trade_id, "length": len(fill.trade_id)}
+    return not await session.scalar(_IS_LATER, values)
 
 
 async def _folded(session: AsyncSession, account_id: UUID, instrument: Instrument) -> Holding:

@@ -15,7 +15,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 import structlog
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -235,17 +235,21 @@ def _seconds_ago(seconds: ColumnElement[float] | float) -> ColumnElement[datetim
     return func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
+_CURSOR = select(VenueCursor.cursor).where(
+    VenueCursor.account_id == bindparam("account_id"), VenueCursor.venue == bindparam("venue")
+)
+
+
 async def _cursor(session: AsyncSession, account_id: UUID, venue: str) -> str | None:
-    query = select(VenueCursor.cursor).where(
-        VenueCursor.account_id == account_id, VenueCursor.venue == venue
-    )
-    return await session.scalar(query)
+    return await session.scalar(_CURSOR, {"account_id": account_id, "venue": venue})
+
+
+_new = insert(VenueCursor)
+_MOVE_CURSOR = _new.on_conflict_do_update(
+    index_elements=["account_id", "venue"], set_={"cursor": _new.excluded.cursor}
+)
 
 
 async def _move_cursor(session: AsyncSession, account_id: UUID, venue: str, cursor: str) -> None:
     row = {"account_id": account_id, "venue": venue, "cursor": cursor}
-    await session.execute(
-        insert(VenueCursor)
-        .values(row)
-        .on_conflict_do_update(index_elements=["account_id", "venue"], set_={"cursor": cursor})
-    )
+    await session.execute(_MOVE_CURSOR, row)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Row, bindparam, exists, select
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -201,13 +201,11 @@ class Venue:
     ) -> Sequence[VenueFill]:
         """Return the fills after the cursor, up to the first that is younger than `delay_ticks`."""
         await self._advance_for(account_id)
-        query = _FILLS.where(
-            fills.c.account_id == account_id, fills.c.number > int(cursor or 0)
-        ).order_by(fills.c.number)
+        values = {"account_id": account_id, "after": int(cursor or 0)}
         found: list[VenueFill] = []
         source = self.market.source
         async with self._reading() as session:
-            for row in await session.execute(query):
+            for row in await session.execute(_FILLS_AFTER, values):
                 current = source.tick_at(self.market.now_of(row)) if source else row.last_tick
                 if current - delay_ticks < row.tick <= current:  # not one of other settings
                     break
@@ -268,7 +266,7 @@ class Venue:
 
     async def advance_all(self) -> None:
         """Catch up wherever an order waits; what another replica is at is left to it."""
-        await self._catch_up(skip_locked=True)
+        await self._catch_up(_WITH_OPEN_ORDERS, {}, skip_locked=True)
 
     async def advance(self, symbol: str) -> None:
         """Catch up with the ticks of a symbol."""
@@ -277,16 +275,16 @@ class Venue:
         await self._go_on(row)
 
     async def _advance_for(self, account_id: UUID) -> None:
-        await self._catch_up(orders.c.account_id == account_id)
+        await self._catch_up(_WITH_OPEN_ORDERS_OF, {"account_id": account_id})
 
-    async def _catch_up(self, *which: ColumnElement[bool], skip_locked: bool = False) -> None:
-        """Catch up with the symbols that have open orders, or such of them."""
+    async def _catch_up(
+        self, query: Select[*tuple[Any, ...]], values: dict[str, Any], *, skip_locked: bool = False
+    ) -> None:
+        """Catch up with the symbols that a query names."""
         if self.market.source is None:
             return
-        waits = exists().where(orders.c.symbol == instruments.c.symbol, store.IS_OPEN, *which)
-        query = select(instruments, NOW).where(waits).order_by(instruments.c.symbol)
         async with self._reading() as session:
-            rows = (await session.execute(query)).all()
+            rows = (await session.execute(query, values)).all()
         for row in rows:
             await self._go_on(row, skip_locked=skip_locked)
 
@@ -407,11 +405,21 @@ def _transfer_query(account_id: UUID, transfer_id: str) -> Any:
 _INSTRUMENT = select(instruments, NOW).where(instruments.c.symbol == bindparam("symbol"))
 
 
+def _with_open_orders(*which: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    waits = exists().where(orders.c.symbol == instruments.c.symbol, store.IS_OPEN, *which)
+    return select(instruments, NOW).where(waits).order_by(instruments.c.symbol)
+
+
+_WITH_OPEN_ORDERS = _with_open_orders()
+_WITH_OPEN_ORDERS_OF = _with_open_orders(orders.c.account_id == bindparam("account_id"))
 _FILLS = (
     select(fills, orders.c.venue_client_id, orders.c.side, instruments.c.last_tick, NOW)
     .join(orders, orders.c.number == fills.c.order_number)
     .join(instruments, instruments.c.symbol == fills.c.symbol)
 )
+_FILLS_AFTER = _FILLS.where(
+    fills.c.account_id == bindparam("account_id"), fills.c.number > bindparam("after")
+).order_by(fills.c.number)
 
 
 def _venue_order(row: Row[Any]) -> VenueOrder:
