@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, String, bindparam, literal_column, select, update
+from sqlalchemy import ForeignKey, String, Uuid, bindparam, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -57,7 +57,7 @@ async def insufficient_balance(
     )
 
 
-_account_id = given("account_id", Balance.account_id.type)
+_account_id = given("account_id", Uuid())
 _available, _held = given("available", AMOUNT), given("held", AMOUNT)
 _MOVE = (
     update(Balance)

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -75,13 +76,20 @@ class Dispatcher:
         watch: VenueWatch,
         *,
         at_once: int = BATCH,
+        settling: int = BATCH,
     ) -> None:
-        """Send `at_once` commands at the same time: each of them may need a connection."""
+        """Send `at_once` commands at the same time: each of them may need a connection.
+
+        What came of them is settled for `settling` accounts at the same time. Who waits for an
+        account's books keeps a connection meanwhile, which others may need.
+        """
         self.name = f"{socket.gethostname()[:30]}-{os.getpid()}-{new_id().hex[-8:]}"
         self._database = database
         self._exchange = exchange
         self._watch = watch
         self._at_once = min(at_once, BATCH)
+        self._settlers = asyncio.Semaphore(settling)
+        self._turns: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def run_once(self) -> int:
         """Send what is due, and return how many commands that were."""
@@ -144,8 +152,10 @@ class Dispatcher:
         outcome = _counted(command, await self._exchange.place(_request(order, command)))
         match outcome:
             case Accepted(venue_order_id):
-                sessions = self._database.sessions
-                if not await accept_first(sessions, command, order, venue_order_id):
+                async with self._turn(order.account_id):
+                    sessions = self._database.sessions
+                    is_noted = await accept_first(sessions, command, order, venue_order_id)
+                if not is_noted:
                     async with self._settling(command) as session:
                         await accept(session, order.account_id, order.id, venue_order_id)
                 await self._watch.look_at(order)
@@ -172,7 +182,11 @@ class Dispatcher:
         if await self._may_arrive(command):
             await self._put_back(command, Ambiguous("refused, and an earlier one may arrive"))
             return
-        async with self._database.sessions() as session, transactional(session):
+        async with (
+            self._turn(command.account_id),
+            self._database.sessions() as session,
+            transactional(session),
+        ):
             await lock_books(session, command.account_id)
             if await outbox.is_own(session, command):
                 await reject(session, order.account_id, order.id, reason)
@@ -258,9 +272,19 @@ class Dispatcher:
     @asynccontextmanager
     async def _settling(self, command: Command) -> AsyncIterator[AsyncSession]:
         """Do the block and remove the command in one transaction. The block locks the books."""
-        async with self._database.sessions() as session, transactional(session):
+        async with (
+            self._turn(command.account_id),
+            self._database.sessions() as session,
+            transactional(session),
+        ):
             yield session
             await outbox.remove(session, command)
+
+    @asynccontextmanager
+    async def _turn(self, account_id: UUID) -> AsyncIterator[None]:
+        """Wait until nothing else of the account is settled here; without a connection."""
+        async with self._turns.setdefault(account_id, asyncio.Lock()), self._settlers:
+            yield
 
     async def _done(self, command: Command, known: VenueOrder | None = None) -> None:
         """Remove the command, with what the exchange knows of its order."""

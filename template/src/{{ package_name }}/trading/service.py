@@ -49,10 +49,16 @@ class Trading:
         self.works = exchange.periodic
         self.quotes = Quotes(self.exchange)
         self.watch = VenueWatch(resources.database, self.exchange, is_told=exchange.tells_at_once)
-        # The other half is for requests: while a backlog is sent, they are served as before.
+        # The other half is for requests: while a backlog is sent, they are served as before. And
+        # where accounts are stuck, as few connections wait for them as admission leaves.
         db = resources.settings.db
-        half = max(1, (db.pool_size + db.max_overflow) // 2)
-        self.dispatcher = Dispatcher(resources.database, self.exchange, self.watch, at_once=half)
+        self.dispatcher = Dispatcher(
+            resources.database,
+            self.exchange,
+            self.watch,
+            at_once=max(1, (db.pool_size + db.max_overflow) // 2),
+            settling=max(1, db.pool_size // 2),
+        )
         self.reconciler = Reconciler(
             resources.database, self.exchange, self.watch, resources.alerts
         )

@@ -47,7 +47,7 @@ class Strategies:
             bid_of=self._bid_of,
             settle=trading.watch.fetch_fills,
             why_no_candles=trading.candles.why_none,
-            # A quarter: half of the rest is the dispatcher's, and the other half of requests.
+            # The rest is for requests, and for what sends orders.
             at_once=max(1, resources.settings.db.pool_size // 4),
         )
         self._database = resources.database

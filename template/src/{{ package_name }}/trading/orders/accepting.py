@@ -15,7 +15,7 @@ from .events import order_event
 from .model import Order
 from .states import OrderStatus
 
-_account_id = given("account_id", Order.account_id.type)
+_account_id = given("account_id", Uuid())
 _order_id = given("order_id", Uuid())
 _venue_order_id = given("venue_order_id", Order.venue_order_id.type)
 
