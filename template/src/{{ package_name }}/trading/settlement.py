@@ -27,6 +27,7 @@ from .fills import IN_ORDER, Fill, FillFlag, fill_event, fill_id, get_fill, trad
 from .ledger import Bucket, Entry, EntryKind, post
 from .orders.events import changed, record_order
 from .orders.model import Order
+from .orders.queries import lock_order
 from .orders.states import OrderStatus, checked_change
 from .positions import Holding, Position, Trade, fold, lock_position, position_event
 from .wakes import wake_account
@@ -115,7 +116,7 @@ async def accept(
     """Note that the exchange has taken the order. One that was filled meanwhile stays so."""
     async with transactional(session, nested="join"):
         await lock_books(session, account_id)
-        order = await _lock_order(session, account_id, order_id)
+        order = await lock_order(session, account_id, order_id)
         if order is None:
             return
         before = order.status, order.venue_order_id
@@ -131,7 +132,7 @@ async def reject(session: AsyncSession, account_id: UUID, order_id: UUID, reason
     """End the order because the exchange refused it. One that has ended stays as it is."""
     async with transactional(session, nested="join"):
         books = await lock_books(session, account_id)
-        order = await _lock_order(session, account_id, order_id)
+        order = await lock_order(session, account_id, order_id)
         if order is not None and order.status.is_open:
             await _end(session, books, order, OrderStatus.REJECTED, reason)
 
@@ -150,25 +151,13 @@ async def end(session: AsyncSession, order: Order, status: OrderStatus, reason: 
 # --- The order -----------------------------------------------------------------------------------
 
 
-_LOCK_ORDER = (
-    select(Order)
-    .where(Order.account_id == bindparam("account_id"), Order.id == bindparam("id"))
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
-
-
-async def _lock_order(session: AsyncSession, account_id: UUID, order_id: UUID) -> Order | None:
-    return await session.scalar(_LOCK_ORDER, {"account_id": account_id, "id": order_id})
-
-
 async def _order_of(session: AsyncSession, reported: VenueFill | VenueOrder | Fill) -> Order | None:
     """Return the order that a report is about, locked; None if it is none of ours."""
     try:
         order_id = UUID(hex=reported.venue_client_id)
     except ValueError:
         return None
-    order = await _lock_order(session, reported.account_id, order_id)
+    order = await lock_order(session, reported.account_id, order_id)
     if order is None or (order.symbol, order.side) != (reported.symbol, reported.side):
         return None
     return order

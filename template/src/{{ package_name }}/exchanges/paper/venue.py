@@ -110,13 +110,13 @@ class Venue:
         return Accepted(str(order.number))
 
     async def cancel(self, account_id: UUID, venue_client_id: str) -> Accepted | Rejected:
-        query = _order_query(account_id, venue_client_id)
-        found = await self._row(query)
+        key = {"account_id": account_id, "venue_client_id": venue_client_id}
+        found = await self._row(_ORDER, key)
         if found is None:
             return Rejected("UNKNOWN_ORDER", f"the venue has no order {venue_client_id}")
 
         async def cancel(turn: Turn) -> Accepted | Rejected:
-            row = (await turn.tx.execute(query)).one()
+            row = (await turn.tx.execute(_ORDER, key)).one()
             order = turn.orders.get(row.number)
             if order is None:
                 order = store.order_of(row)
@@ -140,14 +140,12 @@ class Venue:
 
         async def deposit(tx: AsyncSession) -> TransferOutcome:
             await store.lock_accounts(tx, {account_id})
-            query = _transfer_query(account_id, transfer_id)
-            if known := (await tx.execute(query)).one_or_none():
+            key = {"account_id": account_id, "transfer_id": transfer_id}
+            if known := (await tx.execute(_TRANSFER, key)).one_or_none():
                 if (known.currency, known.amount) != (currency, amount):
                     return Rejected("TRANSFER_ID_REUSED", f"{transfer_id} was another transfer")
                 return Accepted(transfer_id)
-            values = {
-                "account_id": account_id,
-                "transfer_id": transfer_id,
+            values = key | {
                 "currency": currency,
                 "amount": amount,
                 "created_at": await self.market.now(tx),
@@ -173,19 +171,19 @@ class Venue:
 
     async def order(self, account_id: UUID, venue_client_id: str) -> VenueOrder | None:
         """Return the order. None is for good once its `valid_until` has passed."""
-        query = _order_query(account_id, venue_client_id)
-        row = await self._row(query)
+        key = {"account_id": account_id, "venue_client_id": venue_client_id}
+        row = await self._row(_ORDER, key)
         if row is None:
 
             async def look_again(tx: AsyncSession) -> Row[Any] | None:
                 await store.lock_accounts(tx, {account_id})  # wait for one that is being placed
-                return (await tx.execute(query)).one_or_none()
+                return (await tx.execute(_ORDER, key)).one_or_none()
 
             row = await run_in_transaction(self._sessions, look_again)
         if row is None:
             return None
         await self.advance(row.symbol)
-        row = await self._row(query)
+        row = await self._row(_ORDER, key)
         assert row is not None
         return _venue_order(row)
 
@@ -256,7 +254,8 @@ class Venue:
         return await source.candles(rules, timeframe, begin, stop)
 
     async def deposited(self, account_id: UUID, transfer_id: str) -> bool:
-        return await self._row(_transfer_query(account_id, transfer_id)) is not None
+        key = {"account_id": account_id, "transfer_id": transfer_id}
+        return await self._row(_TRANSFER, key) is not None
 
     async def now(self) -> datetime:
         async with self._reading() as session:
@@ -304,8 +303,7 @@ class Venue:
         """
         if symbol in self._known:
             return self._known[symbol]
-        async with self._reading() as session:
-            row = (await session.execute(_INSTRUMENT, {"symbol": symbol})).one_or_none()
+        row = await self._row(_INSTRUMENT, {"symbol": symbol})
         try:
             rules = store.rules_of(row) if row is not None else await self._find_rules(symbol)
         except ValueError as error:
@@ -372,36 +370,24 @@ class Venue:
         last = row.last_tick if row.source == source.name else current
         await source.prepare(store.rules_of(row), last, current)
 
-    async def _row(self, query: Any) -> Row[Any] | None:
+    async def _row(
+        self, query: Select[*tuple[Any, ...]], values: dict[str, Any]
+    ) -> Row[Any] | None:
         async with self._reading() as session:
-            return (await session.execute(query)).one_or_none()
+            return (await session.execute(query, values)).one_or_none()
 
 
-_BEFORE_PLACING = select(
-    select(orders)
-    .where(
-        orders.c.account_id == bindparam("account_id"),
-        orders.c.venue_client_id == bindparam("venue_client_id"),
-    )
-    .exists()
-    .label("is_known"),
-    NOW,
-    order_numbers.next_value().label("n"),
+_ORDER = select(orders).where(
+    orders.c.account_id == bindparam("account_id"),
+    orders.c.venue_client_id == bindparam("venue_client_id"),
 )
-
-
-def _order_query(account_id: UUID, venue_client_id: str) -> Any:
-    return select(orders).where(
-        orders.c.account_id == account_id, orders.c.venue_client_id == venue_client_id
-    )
-
-
-def _transfer_query(account_id: UUID, transfer_id: str) -> Any:
-    return select(transfers).where(
-        transfers.c.account_id == account_id, transfers.c.transfer_id == transfer_id
-    )
-
-
+_BEFORE_PLACING = select(
+    _ORDER.exists().label("is_known"), NOW, order_numbers.next_value().label("n")
+)
+_TRANSFER = select(transfers).where(
+    transfers.c.account_id == bindparam("account_id"),
+    transfers.c.transfer_id == bindparam("transfer_id"),
+)
 _INSTRUMENT = select(instruments, NOW).where(instruments.c.symbol == bindparam("symbol"))
 
 

@@ -15,7 +15,7 @@ _OF_ACCOUNT = select(Order).where(Order.account_id == bindparam("account_id"))
 # In words, as in its index: of parameters, PostgreSQL can't tell that they are the same.
 _IS_OPEN = text(IS_OPEN)
 _BY_ID = _OF_ACCOUNT.where(Order.id == bindparam("id"))
-_BY_ID_LOCKED = _BY_ID.with_for_update()
+_LOCK = _BY_ID.with_for_update().execution_options(populate_existing=True)
 _BY_CLIENT_ORDER_ID = _OF_ACCOUNT.where(Order.client_order_id == bindparam("client_order_id"))
 
 
@@ -25,6 +25,11 @@ async def find_order(session: AsyncSession, account_id: UUID, client_order_id: s
     return await session.scalar(_BY_CLIENT_ORDER_ID, values)
 
 
+async def lock_order(session: AsyncSession, account_id: UUID, order_id: UUID) -> Order | None:
+    """Lock the account's order, and return it as it is now, or None."""
+    return await session.scalar(_LOCK, {"account_id": account_id, "id": order_id})
+
+
 async def get_order(
     session: AsyncSession, account_id: UUID, order_id: UUID, *, lock: bool = False
 ) -> Order:
@@ -32,8 +37,10 @@ async def get_order(
 
     Raises TradingException ORDER_NOT_FOUND, also for an order of another account.
     """
-    values = {"account_id": account_id, "id": order_id}
-    order = await session.scalar(_BY_ID_LOCKED if lock else _BY_ID, values)
+    if lock:
+        order = await lock_order(session, account_id, order_id)
+    else:
+        order = await session.scalar(_BY_ID, {"account_id": account_id, "id": order_id})
     if order is None:
         raise TradingException(
             TradingErrorCode.ORDER_NOT_FOUND,
